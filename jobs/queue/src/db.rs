@@ -1,0 +1,97 @@
+//! The handle on the database that roles hold, and the schema it must have.
+
+use sqlx::postgres::{PgConnection, PgPool};
+
+use crate::{Error, Probes};
+
+/// Every migration, compiled in.
+pub static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!("../../migrations");
+
+/// The newest migration that this binary knows.
+#[must_use]
+pub fn expected_version() -> i64 {
+    MIGRATOR
+        .iter()
+        .map(|migration| migration.version)
+        .max()
+        .unwrap_or(0)
+}
+
+/// The database and the process's probes. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Db {
+    pool: PgPool,
+    probes: Probes,
+}
+
+impl Db {
+    /// A handle on a pool, without probes.
+    #[must_use]
+    pub fn new(pool: PgPool) -> Self {
+        Self {
+            pool,
+            probes: Probes::default(),
+        }
+    }
+
+    /// The same with probes that a test steers.
+    #[must_use]
+    pub fn with_probes(pool: PgPool, probes: Probes) -> Self {
+        Self { pool, probes }
+    }
+
+    /// The pool, for handlers and reads.
+    #[must_use]
+    pub fn pool(&self) -> &PgPool {
+        &self.pool
+    }
+
+    /// The named points where a test may wait, pause or kill.
+    #[must_use]
+    pub fn probes(&self) -> &Probes {
+        &self.probes
+    }
+
+    /// A connection from the pool.
+    pub async fn acquire(
+        &self,
+        verb: &'static str,
+    ) -> Result<sqlx::pool::PoolConnection<sqlx::Postgres>, Error> {
+        self.pool.acquire().await.map_err(Error::database(verb))
+    }
+
+    /// Refuses a database whose schema is older than this binary's, or so new that it says it is not for it.
+    pub async fn check_schema(&self) -> Result<(), Error> {
+        let mut conn = self.acquire("db.check_schema").await?;
+        let found = schema_version(&mut conn).await?;
+        let needed = expected_version();
+        if found < needed {
+            return Err(Error::Schema {
+                found,
+                needed,
+                advice: "run `fleet migrate` first",
+            });
+        }
+        // Newer is fine: migrations only add (migrations/README.md), so an old binary runs beside a new one during a deploy.
+        Ok(())
+    }
+}
+
+/// The newest migration that was applied; 0 in an empty database.
+pub async fn schema_version(conn: &mut PgConnection) -> Result<i64, Error> {
+    let exists = sqlx::query_scalar!(
+        r#"-- db.schema_exists
+        SELECT to_regclass('public._sqlx_migrations') IS NOT NULL AS "exists!""#
+    )
+    .fetch_one(&mut *conn)
+    .await
+    .map_err(Error::database("db.schema_version"))?;
+    if !exists {
+        return Ok(0);
+    }
+    sqlx::query_scalar::<_, Option<i64>>("SELECT max(version) FROM _sqlx_migrations WHERE success")
+        .fetch_one(conn)
+        .await
+        .map(|version| version.unwrap_or(0))
+        .map_err(Error::database("db.schema_version"))
+}

@@ -1,0 +1,34 @@
+//! The engine: what a job is, how it moves between states, and the SQL that moves it.
+//!
+//! One verb a file in [`transitions`]; they are the only code that writes the job tables.
+//! What an author of jobs sees is in [`job`]; what people look at is in [`read`].
+//! It knows no family, no HTTP and no apalis.
+
+mod db;
+mod error;
+mod ids;
+pub mod job;
+pub mod kinds;
+pub mod limits;
+mod new_job;
+mod policy;
+mod probe;
+pub mod read;
+mod state;
+pub mod telemetry;
+pub mod transitions;
+pub mod upkeep;
+pub mod wake;
+pub mod workers;
+
+pub use db::{Db, MIGRATOR, expected_version, schema_version};
+pub use error::Error;
+pub use ids::{JobId, TenantId, WorkerId};
+pub use job::{Cx, Done, ErrorAdvice, Job, JobError, JobResult, OrDiscard, Registry};
+pub use new_job::{BATCH_MAX, OUTPUT_BYTES_MAX, PAYLOAD_BYTES_MAX, Rare, TAGS_MAX, Concurrency, NewJob, OnDuplicate, Unique, UniqueScope};
+pub use policy::{Backoff, Policy};
+pub use probe::{ProbeAction, Probes};
+pub use state::JobState;
+pub use transitions::claim::{Claim, ClaimRequest, Claimed, Turns};
+pub use transitions::enqueue::{EnqueueOutcome, Enqueued};
+pub use transitions::settle::{Failure, Outcome, Settled, Settlement};

@@ -1,0 +1,201 @@
+//! Claim: hands up to n jobs of a queue to one worker, in one round trip. Upholds I1, I2, I10.
+//!
+//! The work is `fleet.claim` (migrations), told in ARCHITECTURE.md under "How a claim works".
+//! The commit is asynchronous: a claim that a crash of the server loses is only run again, and its token tells the two apart.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use crate::{Error, JobId, TenantId, WorkerId};
+
+/// The right to settle one job: the fence (I1). Not `Clone`, and made nowhere but here.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Claim {
+    pub(crate) id: JobId,
+    pub(crate) worker: WorkerId,
+    pub(crate) token: i64,
+}
+
+impl Claim {
+    /// The job.
+    #[must_use]
+    pub fn id(&self) -> JobId {
+        self.id
+    }
+
+    /// The claim's number in its worker's process; with the worker the fence.
+    #[must_use]
+    pub fn token(&self) -> i64 {
+        self.token
+    }
+
+    /// The worker that holds it.
+    #[must_use]
+    pub fn worker(&self) -> WorkerId {
+        self.worker
+    }
+}
+
+/// A job as its worker gets it.
+#[derive(Clone, Debug)]
+pub struct Claimed {
+    /// The job.
+    pub id: JobId,
+    /// Whose it is.
+    pub tenant: TenantId,
+    /// Its kind.
+    pub kind: String,
+    /// Version of its payload.
+    pub version: i16,
+    /// Its queue.
+    pub queue: String,
+    /// 0 most urgent to 3 least.
+    pub priority: i16,
+    /// This attempt, from 1.
+    pub attempt: i16,
+    /// Attempts before it is discarded.
+    pub max_attempts: i16,
+    /// How often a worker died with it.
+    pub crashes: i16,
+    /// How often it was claimed.
+    pub claim_no: i32,
+    /// Longest this attempt may run.
+    pub timeout: Option<Duration>,
+    /// When it was due.
+    pub run_at: DateTime<Utc>,
+    /// When it was enqueued.
+    pub created_at: DateTime<Utc>,
+    /// When it was claimed, by the database's clock.
+    pub started_at: DateTime<Utc>,
+    /// The job that made it.
+    pub parent_id: Option<JobId>,
+    /// Its step in a workflow.
+    pub step: Option<String>,
+    /// W3C trace context of its cause.
+    pub traceparent: Option<String>,
+    /// What the caller kept with it.
+    pub metadata: Option<Value>,
+    /// The payload.
+    pub payload: Value,
+}
+
+/// Who claims how many of what.
+#[derive(Clone, Copy, Debug)]
+pub struct ClaimRequest<'a> {
+    /// The worker; its lease must be living.
+    pub worker: WorkerId,
+    /// A number this worker process never used before.
+    pub token: i64,
+    /// The queue.
+    pub queue: &'a str,
+    /// At most so many.
+    pub limit: usize,
+    /// Kinds it serves, and up to which payload version of each.
+    pub kinds: &'a [(String, i16)],
+}
+
+/// Where a worker's walk around the tenants of a queue stopped, by priority level.
+#[derive(Clone, Debug, Default)]
+pub struct Turns {
+    tenant: [Uuid; 4],
+    left: [i32; 4],
+}
+
+impl Turns {
+    fn note(&mut self, level: i16, tenant: Uuid, left: i32) {
+        let level = usize::try_from(level).expect("levels are 0 to 3");
+        self.tenant[level] = tenant;
+        self.left[level] = left;
+    }
+}
+
+/// Claims, most urgent and oldest first; moves `turns` on, so that the next claim goes on with the next tenant.
+pub async fn claim(
+    conn: &mut PgConnection,
+    request: ClaimRequest<'_>,
+    turns: &mut Turns,
+) -> Result<Vec<(Claim, Claimed)>, Error> {
+    let (kinds, versions): (Vec<&str>, Vec<i16>) = request
+        .kinds
+        .iter()
+        .map(|(kind, version)| (kind.as_str(), *version))
+        .unzip();
+    let rows = sqlx::query!(
+        r#"-- queue.claim
+        WITH quick AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true))
+        SELECT c.id, c.tenant_id, c.kind, c.version, c.queue, c.priority, c.attempt, c.max_attempts, c.crashes, c.claim_no, c.timeout_ms,
+            c.run_at, c.created_at, c.started_at, c.parent_id, c.step, c.traceparent, c.metadata, c.payload, c.level, c.turn_left
+        FROM quick CROSS JOIN LATERAL fleet.claim($1, $2, $3, $4, $5, $6, $7, $8) c"#,
+        request.worker.0,
+        request.token,
+        request.queue,
+        i32::try_from(request.limit).unwrap_or(i32::MAX),
+        &kinds as &[&str],
+        &versions,
+        &turns.tenant,
+        &turns.left,
+    )
+    .fetch_all(conn)
+    .await
+    .map_err(|source| refused(request.worker, source))?;
+
+    let mut jobs = Vec::with_capacity(rows.len());
+    for row in rows {
+        if let Some(level) = row.level {
+            let tenant = row.tenant_id.expect("a turn names its tenant");
+            turns.note(level, tenant, row.turn_left.unwrap_or(0));
+            continue;
+        }
+        let column = "a claimed row has every NOT NULL column";
+        let id = JobId(row.id.expect(column));
+        let claimed = Claimed {
+            id,
+            tenant: TenantId(row.tenant_id.expect(column)),
+            kind: row.kind.expect(column),
+            version: row.version.expect(column),
+            queue: row.queue.expect(column),
+            priority: row.priority.expect(column),
+            attempt: row.attempt.expect(column),
+            max_attempts: row.max_attempts.expect(column),
+            crashes: row.crashes.expect(column),
+            claim_no: row.claim_no.expect(column),
+            timeout: row
+                .timeout_ms
+                .map(|ms| Duration::from_millis(ms.unsigned_abs().into())),
+            run_at: row.run_at.expect(column),
+            created_at: row.created_at.expect(column),
+            started_at: row.started_at.expect(column),
+            parent_id: row.parent_id.map(JobId),
+            step: row.step,
+            traceparent: row.traceparent,
+            metadata: row.metadata,
+            payload: row.payload.expect(column),
+        };
+        jobs.push((
+            Claim {
+                id,
+                worker: request.worker,
+                token: request.token,
+            },
+            claimed,
+        ));
+    }
+    jobs.sort_by_key(|(_, job)| (job.priority, job.run_at, job.id));
+    Ok(jobs)
+}
+
+fn refused(worker: WorkerId, source: sqlx::Error) -> Error {
+    match &source {
+        sqlx::Error::Database(error) if error.code().as_deref() == Some("FL010") => {
+            Error::LeaseLost(worker)
+        }
+        _ => Error::Database {
+            verb: "queue.claim",
+            source,
+        },
+    }
+}

@@ -1,0 +1,91 @@
+//! Waking sleepers: a hint, never a promise. Polling is the truth.
+//!
+//! A worker that finds nothing writes its name beside the queue, looks once more, and sleeps.
+//! Whoever enqueues looks for one name after its commit, and notifies that worker alone: outside the transaction,
+//! because NOTIFY serializes commits, and one worker, because waking all for a lone job costs all of them a claim.
+
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use crate::{Error, WorkerId};
+
+/// The channel a worker listens on.
+#[must_use]
+pub fn channel(worker: WorkerId) -> String {
+    format!("fleet_worker_{}", worker.0.simple())
+}
+
+/// Notes that a worker is about to sleep for want of jobs of these queues.
+pub async fn fall_asleep(
+    conn: &mut PgConnection,
+    worker: WorkerId,
+    queues: &[String],
+) -> Result<(), Error> {
+    sqlx::query!(
+        r#"-- wake.fall_asleep
+        INSERT INTO fleet.sleeper (queue, worker_id) SELECT q, $1 FROM unnest($2::text[]) q ON CONFLICT DO NOTHING"#,
+        worker.0,
+        queues,
+    )
+    .execute(conn)
+    .await
+    .map_err(Error::database("wake.fall_asleep"))?;
+    Ok(())
+}
+
+/// Strikes a worker's name off: it is busy.
+pub async fn awake(conn: &mut PgConnection, worker: WorkerId) -> Result<(), Error> {
+    sqlx::query!(
+        r#"-- wake.awake
+        DELETE FROM fleet.sleeper WHERE worker_id = $1"#,
+        worker.0,
+    )
+    .execute(conn)
+    .await
+    .map_err(Error::database("wake.awake"))?;
+    Ok(())
+}
+
+/// Wakes one sleeper for each of these queues, where any sleeps. Call it after the commit.
+pub async fn wake(conn: &mut PgConnection, queues: &[String]) -> Result<usize, Error> {
+    let woken = sqlx::query_scalar!(
+        r#"-- wake.wake
+        SELECT pg_notify('fleet_worker_' || replace(s.worker_id::text, '-', ''), q.name) IS NULL AS "woken!"
+        FROM unnest($1::text[]) AS q (name)
+        CROSS JOIN LATERAL (SELECT worker_id FROM fleet.sleeper WHERE queue = q.name ORDER BY random() LIMIT 1) s"#,
+        queues,
+    )
+    .fetch_all(conn)
+    .await
+    .map_err(Error::database("wake.wake"))?;
+    Ok(woken.len())
+}
+
+/// Wakes a certain worker, so that it looks for signals at once.
+pub async fn nudge(conn: &mut PgConnection, worker: WorkerId) -> Result<(), Error> {
+    let name: String = channel(worker);
+    sqlx::query!(
+        r#"-- wake.nudge
+        SELECT pg_notify($1, '') IS NULL AS sent"#,
+        name,
+    )
+    .fetch_one(conn)
+    .await
+    .map_err(Error::database("wake.nudge"))?;
+    Ok(())
+}
+
+/// Every queue that somebody sleeps for, for a duty that made jobs of many queues available.
+pub async fn slept_for(conn: &mut PgConnection) -> Result<Vec<(String, Uuid)>, Error> {
+    let rows = sqlx::query!(
+        r#"-- wake.slept_for
+        SELECT queue, worker_id FROM fleet.sleeper ORDER BY queue, worker_id"#
+    )
+    .fetch_all(conn)
+    .await
+    .map_err(Error::database("wake.slept_for"))?;
+    Ok(rows
+        .into_iter()
+        .map(|row| (row.queue, row.worker_id))
+        .collect())
+}

@@ -1,0 +1,250 @@
+-- Claim: hands up to n jobs of a queue to one worker. See ARCHITECTURE.md, "How a claim works".
+--
+--  1. The queue's lock: claims of one queue run one after another (batches make that cheap), so caps can be exact.
+--  2. Arrivals are folded into lanes: a lane is a line of alike jobs, claimable or not as a whole.
+--  3. Priority level by level, a window of lanes that have something due is taken, tenants in turn from where this worker's
+--     last claim stopped (weighted round robin), each lane read from its remembered head, so the cost follows the batch, not the backlog.
+--  4. Where limits apply, each bucket's allowance cuts the pick (I10). 5. The pick is marked running, with the claim's token (I1, I2).
+
+-- The buckets a lane counts in, made where missing. Under the limits lock.
+CREATE FUNCTION fleet.buckets_of(p_lanes fleet.lane[], p_now timestamptz) RETURNS TABLE (lane bigint, bucket_id bigint)
+LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+BEGIN
+    WITH wanted AS (
+        SELECT l.id AS lane, r.id AS rule_id, CASE WHEN r.per_tenant THEN l.tenant_id END AS tenant_id, NULL::text AS key, r.burst
+        FROM unnest(p_lanes) l JOIN fleet.limit_rule r
+          ON (r.queue IS NULL OR r.queue = l.queue) AND (r.kind IS NULL OR r.kind = l.kind) AND (r.tenant_id IS NULL OR r.tenant_id = l.tenant_id)
+        UNION ALL
+        SELECT l.id, NULL, l.tenant_id, l.concurrency_key, NULL FROM unnest(p_lanes) l WHERE l.concurrency_key IS NOT NULL
+    )
+    INSERT INTO fleet.bucket (rule_id, tenant_id, key, tokens, refilled_at)
+    SELECT DISTINCT rule_id, tenant_id, key, COALESCE(burst, 0), p_now FROM wanted w
+    WHERE NOT EXISTS (SELECT FROM fleet.bucket b WHERE COALESCE(b.rule_id, 0) = COALESCE(w.rule_id, 0)
+        AND COALESCE(b.tenant_id, '00000000-0000-0000-0000-000000000000') = COALESCE(w.tenant_id, '00000000-0000-0000-0000-000000000000')
+        AND COALESCE(b.key, '') = COALESCE(w.key, ''));
+    RETURN QUERY
+        SELECT l.id, b.id FROM unnest(p_lanes) l JOIN fleet.limit_rule r
+          ON (r.queue IS NULL OR r.queue = l.queue) AND (r.kind IS NULL OR r.kind = l.kind) AND (r.tenant_id IS NULL OR r.tenant_id = l.tenant_id)
+        JOIN fleet.bucket b ON COALESCE(b.rule_id, 0) = r.id AND COALESCE(b.key, '') = ''
+         AND COALESCE(b.tenant_id, '00000000-0000-0000-0000-000000000000') = CASE WHEN r.per_tenant THEN l.tenant_id ELSE '00000000-0000-0000-0000-000000000000' END
+        UNION ALL
+        SELECT l.id, b.id FROM unnest(p_lanes) l
+        JOIN fleet.bucket b ON COALESCE(b.rule_id, 0) = 0 AND COALESCE(b.tenant_id, '00000000-0000-0000-0000-000000000000') = l.tenant_id AND COALESCE(b.key, '') = l.concurrency_key
+        WHERE l.concurrency_key IS NOT NULL;
+END $$;
+
+-- Folds what was given back, and refills token buckets up to their burst. Under the limits lock.
+CREATE FUNCTION fleet.refresh_buckets(p_buckets bigint[], p_now timestamptz) RETURNS void
+LANGUAGE sql AS $$
+    WITH back AS (DELETE FROM fleet.bucket_release RETURNING bucket_id, n),
+    summed AS (SELECT bucket_id, sum(n) AS n FROM back GROUP BY bucket_id)
+    UPDATE fleet.bucket b SET running = b.running - s.n FROM summed s WHERE b.id = s.bucket_id;
+    UPDATE fleet.bucket b
+    SET tokens = LEAST(r.burst, b.tokens + r.rate * GREATEST(0, extract(epoch FROM p_now - b.refilled_at))), refilled_at = GREATEST(p_now, b.refilled_at)
+    FROM fleet.limit_rule r WHERE r.id = b.rule_id AND r.rate IS NOT NULL AND b.id = ANY (p_buckets);
+$$;
+
+-- How many more jobs each bucket lets through now.
+CREATE FUNCTION fleet.allowance(b fleet.bucket, p_key_limit smallint) RETURNS integer
+LANGUAGE sql STABLE AS $$
+    SELECT CASE WHEN b.rule_id IS NULL THEN GREATEST(0, p_key_limit - b.running)
+        ELSE (SELECT GREATEST(0, LEAST(COALESCE(r.cap - b.running, 2147483647), CASE WHEN r.rate IS NULL THEN 2147483647 ELSE floor(b.tokens) END))::integer
+              FROM fleet.limit_rule r WHERE r.id = b.rule_id) END
+$$;
+
+CREATE FUNCTION fleet.claim(
+    p_worker uuid, p_token bigint, p_queue text, p_limit integer, p_kinds text[], p_versions smallint[],
+    p_turn uuid[],      -- by level: the tenant whose turn it was last
+    p_left integer[]    -- by level: what is left of that turn
+) RETURNS TABLE (
+    id uuid, tenant_id uuid, kind text, version smallint, queue text, priority smallint, attempt smallint, max_attempts smallint,
+    crashes smallint, claim_no integer, timeout_ms integer, run_at timestamptz, created_at timestamptz, started_at timestamptz,
+    expires_at timestamptz, parent_id uuid, step text, traceparent text, tags text[], metadata jsonb, payload jsonb, level smallint, turn_left integer
+)
+LANGUAGE plpgsql
+-- The plan is cached for the session and must be right for the large tables to come, not for the empty ones of a new installation.
+SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
+AS $$
+#variable_conflict use_column
+DECLARE
+    no_tenant  CONSTANT uuid := '00000000-0000-0000-0000-000000000000';
+    v_now      timestamptz;
+    v_age      interval;
+    v_margin   timestamptz;   -- rows younger than this may still be uncommitted: heads never pass it
+    v_paused_t text[];
+    v_paused_k text[];
+    v_gated    boolean;       -- does any limit rule exist at all
+    v_locked   boolean := false;
+    v_room     integer := p_limit;
+    v_level    smallint;
+    v_turn     uuid;
+    v_left     integer;
+    v_first    uuid;
+    v_window   fleet.lane[];
+    v_width    integer;
+    v_last     uuid;
+    v_got      integer;
+    v_rows     tid[];
+    v_served   integer;
+    v_quota    integer;
+    v_lanes    bigint[];
+    v_buckets  bigint[];
+    v_all      tid[] := '{}';
+    v_turns    jsonb := '{}';
+BEGIN
+    PERFORM pg_advisory_xact_lock(hashtext('fleet.queue'), hashtext(p_queue));
+    v_now := fleet.clock();  -- after the lock: what waited for it must not act on an old time
+    v_margin := v_now - interval '250 milliseconds';
+
+    -- I2: only a worker with a living lease claims. The row lock makes rescue, which ends the worker first, wait for this claim.
+    PERFORM FROM fleet.worker w WHERE w.id = p_worker AND w.ended_at IS NULL AND w.lease_until > v_now FOR SHARE;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'worker % has no living lease', p_worker USING ERRCODE = 'FL010';
+    END IF;
+    IF EXISTS (SELECT FROM fleet.pause p WHERE p.scope = 'queue' AND p.name = p_queue AND (p.until IS NULL OR p.until > v_now)) THEN
+        RETURN;
+    END IF;
+    SELECT array_agg(p.name) FILTER (WHERE p.scope = 'tenant'), array_agg(p.name) FILTER (WHERE p.scope = 'kind') INTO v_paused_t, v_paused_k
+    FROM fleet.pause p WHERE p.until IS NULL OR p.until > v_now;
+    SELECT make_interval(secs => q.age_step_s) INTO v_age FROM fleet.queue q WHERE q.name = p_queue;
+    v_age := COALESCE(v_age, interval '60 seconds');
+    v_gated := EXISTS (SELECT FROM fleet.limit_rule);
+
+    IF EXISTS (SELECT FROM fleet.arrival a WHERE a.queue = p_queue) THEN
+        PERFORM fleet.fold_arrivals(p_queue, v_now);
+    END IF;
+
+    FOR v_level IN SELECT g FROM generate_series(0, 3) g WHERE EXISTS (SELECT FROM fleet.lane l WHERE l.queue = p_queue AND l.level = g AND l.active) ORDER BY g LOOP
+        v_turn := COALESCE(p_turn[v_level + 1], no_tenant);
+        v_left := COALESCE(p_left[v_level + 1], 0);
+        v_first := NULL;
+        FOR pass IN 1..16 LOOP
+            EXIT WHEN v_room <= 0;
+            v_width := LEAST(256, GREATEST(16, v_room / 8));
+            -- The next lanes in turn that have something due: from the tenant after the last one served (or that one itself,
+            -- where its turn is not used up), around the circle, oldest lane of a tenant first.
+            SELECT array_agg(w.l ORDER BY w.around, (w.l).tenant_id, (w.l).head), count(*) INTO v_window, v_got FROM (
+                (SELECT l, 0 AS around FROM fleet.lane l
+                 WHERE l.queue = p_queue AND l.level = v_level AND l.active
+                   AND l.tenant_id >= v_turn AND (l.tenant_id > v_turn OR v_left > 0)
+                   AND l.kind = ANY (p_kinds) AND l.version <= p_versions[array_position(p_kinds, l.kind)]
+                   AND (v_paused_t IS NULL OR NOT (l.tenant_id::text = ANY (v_paused_t))) AND (v_paused_k IS NULL OR NOT (l.kind = ANY (v_paused_k)))
+                   AND EXISTS (SELECT FROM fleet.job j WHERE j.lane = l.id AND j.shelf = 0 AND j.run_at >= l.head
+                        AND j.run_at <= v_now - v_age * (l.priority - l.level) AND j.state = 'available')
+                 ORDER BY l.queue, l.level, l.tenant_id, l.head LIMIT v_width)
+                UNION ALL
+                (SELECT l, 1 FROM fleet.lane l
+                 WHERE l.queue = p_queue AND l.level = v_level AND l.active
+                   AND l.tenant_id <= v_turn AND (l.tenant_id < v_turn OR v_left <= 0)
+                   AND l.kind = ANY (p_kinds) AND l.version <= p_versions[array_position(p_kinds, l.kind)]
+                   AND (v_paused_t IS NULL OR NOT (l.tenant_id::text = ANY (v_paused_t))) AND (v_paused_k IS NULL OR NOT (l.kind = ANY (v_paused_k)))
+                   AND EXISTS (SELECT FROM fleet.job j WHERE j.lane = l.id AND j.shelf = 0 AND j.run_at >= l.head
+                        AND j.run_at <= v_now - v_age * (l.priority - l.level) AND j.state = 'available')
+                 ORDER BY l.queue, l.level, l.tenant_id, l.head LIMIT v_width)
+                ORDER BY 2 LIMIT v_width) w;
+            EXIT WHEN v_window IS NULL;
+
+            v_buckets := NULL;
+            IF v_gated OR EXISTS (SELECT FROM unnest(v_window) l WHERE l.concurrency_key IS NOT NULL) THEN
+                IF NOT v_locked THEN
+                    PERFORM pg_advisory_xact_lock(hashtext('fleet.limits'), 0);  -- I10: one claim at a time decides on limits
+                    v_locked := true;
+                    v_now := GREATEST(v_now, fleet.clock());
+                END IF;
+                SELECT array_agg(x.lane), array_agg(x.bucket_id) INTO v_lanes, v_buckets FROM fleet.buckets_of(v_window, v_now) x;
+                IF v_buckets IS NOT NULL THEN
+                    PERFORM fleet.refresh_buckets(v_buckets, v_now);
+                END IF;
+            END IF;
+
+            v_quota := GREATEST(1, ceil(v_room::float8 / (SELECT count(DISTINCT (l).tenant_id) FROM unnest(v_window) l))::integer);
+            WITH lanes AS (
+                SELECT l.*,
+                    CASE WHEN l.tenant_id = v_turn AND v_left > 0 THEN v_left ELSE v_quota * COALESCE(tw.weight, 1) END AS quota
+                FROM unnest(v_window) WITH ORDINALITY AS l (id, queue, priority, level, tenant_id, kind, version, concurrency_key, concurrency_limit, head, head_at, active, active_until, place)
+                LEFT JOIN fleet.tenant_weight tw ON tw.tenant_id = l.tenant_id
+            ), due AS (
+                SELECT d.row_id, d.run_at, d.id, l.id AS lane, l.tenant_id, l.place, l.quota, l.concurrency_limit,
+                    min(l.place) OVER (PARTITION BY l.tenant_id) AS turn,
+                    row_number() OVER (PARTITION BY l.tenant_id ORDER BY d.run_at, d.id) AS nth
+                FROM lanes l CROSS JOIN LATERAL (
+                    SELECT j.ctid AS row_id, j.run_at, j.id FROM fleet.job j
+                    WHERE j.lane = l.id AND j.shelf = 0 AND j.run_at >= l.head AND j.run_at <= v_now - v_age * (l.priority - l.level)
+                      AND j.state = 'available' AND (j.expires_at IS NULL OR j.expires_at > v_now)
+                    ORDER BY j.run_at, j.id LIMIT LEAST(l.quota, v_room) FOR UPDATE SKIP LOCKED) d
+            ), fair AS (
+                SELECT * FROM due WHERE nth <= quota ORDER BY turn, nth LIMIT v_room
+            ), gates AS (
+                SELECT f.row_id, row_number() OVER (PARTITION BY g.bucket_id ORDER BY f.turn, f.nth) AS nth, fleet.allowance(b, f.concurrency_limit) AS allowed, b.id AS bucket_id
+                FROM fair f JOIN unnest(v_lanes, v_buckets) AS g (lane, bucket_id) ON g.lane = f.lane JOIN fleet.bucket b ON b.id = g.bucket_id
+                WHERE v_buckets IS NOT NULL
+            ), gated AS (
+                SELECT row_id, bool_and(nth <= allowed) AS open, array_agg(bucket_id) AS held FROM gates GROUP BY row_id
+            ), pick AS (
+                SELECT f.row_id, g.held FROM fair f LEFT JOIN gated g ON g.row_id = f.row_id WHERE COALESCE(g.open, true)
+            ), claimed AS (
+                UPDATE fleet.job j
+                SET state = 'running', worker_id = p_worker, token = p_token, claim_no = j.claim_no + 1, attempt = j.attempt + 1, started_at = v_now,
+                    held = CASE WHEN v_buckets IS NOT NULL THEN (SELECT p.held FROM pick p WHERE p.row_id = j.ctid) END,
+                    unique_key = CASE WHEN j.unique_until_started THEN NULL ELSE j.unique_key END
+                WHERE j.ctid = ANY (ARRAY(SELECT row_id FROM pick)) AND j.state = 'available'
+                RETURNING j.ctid AS row_id, j.id, j.lane, j.tenant_id, j.kind, j.run_at, j.held
+            ), heads AS (
+                -- Seldom, because every version of a lane's row stays while some old snapshot lives: when it moved far, or once a second.
+                UPDATE fleet.lane l SET head = LEAST(GREATEST(l.head, c.newest), v_margin), head_at = v_now, active_until = v_now + interval '30 seconds'
+                FROM (SELECT lane, max(run_at) AS newest, count(*) AS n FROM claimed GROUP BY lane) c
+                WHERE l.id = c.lane AND (c.n >= 100 OR l.head_at < v_now - interval '1 second')
+            ), used AS (
+                UPDATE fleet.bucket b SET running = b.running + h.n, tokens = b.tokens - h.n
+                FROM (SELECT unnest(held) AS id, count(*) AS n FROM claimed WHERE held IS NOT NULL GROUP BY 1) h WHERE b.id = h.id
+            ), counted AS (
+                INSERT INTO fleet.flow (at, queue, tenant_id, kind, event, n, wait_ms)
+                SELECT v_now, p_queue, tenant_id, kind, 'started', count(*), sum(GREATEST(0, extract(epoch FROM v_now - run_at) * 1000))::bigint
+                FROM claimed GROUP BY tenant_id, kind
+            )
+            SELECT count(c.*), array_agg(c.row_id), (SELECT f.tenant_id FROM fair f ORDER BY f.turn DESC, f.nth DESC LIMIT 1),
+                (SELECT max(f.quota) - count(*) FROM fair f WHERE f.turn = (SELECT max(turn) FROM fair))
+            INTO v_got, v_rows, v_last, v_left FROM claimed c;
+
+            v_room := v_room - v_got;
+            v_all := v_all || v_rows;
+            v_left := CASE WHEN v_room <= 0 THEN GREATEST(0, v_left) ELSE 0 END;
+            -- Nothing passed the gates: go on after the whole window, until the circle closes.
+            IF v_got = 0 THEN
+                v_turn := (v_window[cardinality(v_window)]).tenant_id;
+                EXIT WHEN v_first IS NOT NULL AND v_first = v_turn OR cardinality(v_window) < v_width;
+                v_first := COALESCE(v_first, v_turn);
+            ELSE
+                v_turn := COALESCE(v_last, v_turn);
+                v_first := NULL;
+            END IF;
+            v_turns := v_turns || jsonb_build_object(v_level::text, jsonb_build_array(v_turn, v_left));
+        END LOOP;
+        EXIT WHEN v_room <= 0;
+    END LOOP;
+
+    RETURN QUERY
+        SELECT j.id, j.tenant_id, j.kind, j.version, j.queue, j.priority, j.attempt, j.max_attempts, j.crashes, j.claim_no, j.timeout_ms,
+            j.run_at, j.created_at, j.started_at, j.expires_at, j.parent_id, j.step, j.traceparent, j.tags, j.metadata, j.payload,
+            NULL::smallint, NULL::integer
+        FROM fleet.job j WHERE j.ctid = ANY (v_all);
+    -- Where the walk stopped, for this worker's next claim: rows without a job, one a level.
+    RETURN QUERY
+        SELECT NULL::uuid, (t.value->>0)::uuid, NULL::text, NULL::smallint, NULL::text, NULL::smallint, NULL::smallint, NULL::smallint, NULL::smallint, NULL::integer, NULL::integer,
+            NULL::timestamptz, NULL::timestamptz, NULL::timestamptz, NULL::timestamptz, NULL::uuid, NULL::text, NULL::text, NULL::text[], NULL::jsonb, NULL::jsonb,
+            t.key::smallint, (t.value->>1)::integer
+        FROM jsonb_each(v_turns) t;
+END $$;
+
+-- Makes or wakes the lanes that announced themselves. Under the queue's lock.
+CREATE FUNCTION fleet.fold_arrivals(p_queue text, p_now timestamptz) RETURNS void
+LANGUAGE sql AS $$
+    WITH gone AS (DELETE FROM fleet.arrival WHERE queue = p_queue RETURNING *)
+    INSERT INTO fleet.lane AS l (id, queue, priority, level, tenant_id, kind, version, concurrency_key, concurrency_limit, head, head_at, active_until)
+    SELECT lane, min(queue), min(priority), min(priority), min(tenant_id::text)::uuid, min(kind), min(version), min(concurrency_key), min(concurrency_limit), min(run_at), p_now, p_now + interval '30 seconds'
+    FROM gone GROUP BY lane ORDER BY lane
+    ON CONFLICT (id) DO UPDATE SET active = true, active_until = excluded.active_until, head = LEAST(l.head, excluded.head),
+        concurrency_limit = excluded.concurrency_limit,
+        level = CASE WHEN l.active THEN l.level ELSE l.priority END;
+$$;
