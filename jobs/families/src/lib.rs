@@ -1,0 +1,2 @@
+//! The job families: what the business does with the fleet.
+pub mod metrics;

@@ -1,0 +1,71 @@
+//! Metric rows as JSON, one object a line.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+use serde_json::value::RawValue;
+
+use super::row::{Raw, field_index};
+use super::validate::{Fault, Reason};
+
+/// Takes one object apart; keys that mean nothing here are left alone.
+pub(crate) fn record(line: &str) -> Result<Raw<'_>, Fault> {
+    let object: HashMap<Cow<'_, str>, &RawValue> =
+        serde_json::from_str(line).map_err(|_| Fault::line(Reason::Malformed))?;
+    let mut raw = Raw::default();
+    for (name, value) in object {
+        if let Some(index) = field_index(&name)
+            && let Some(text) =
+                scalar(value.get()).ok_or_else(|| Fault::at(&name, Reason::WrongType))?
+        {
+            raw.set(index, text);
+        }
+    }
+    Ok(raw)
+}
+
+/// The text of a string or number, `Some(None)` of null; `None` of anything else.
+fn scalar(json: &str) -> Option<Option<Cow<'_, str>>> {
+    match json.as_bytes().first()? {
+        b'"' => serde_json::from_str(json)
+            .ok()
+            .map(|text: String| Some(Cow::Owned(text))),
+        b'n' => Some(None),
+        b'-' | b'0'..=b'9' => Some(Some(Cow::Borrowed(json))),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_strings_numbers_and_nulls() {
+        let raw = record(
+            r#"{"clicks": 12, "day": "2026-11-01", "partner_id": null, "other": {"deep": []}}"#,
+        )
+        .expect("good");
+        assert_eq!(raw.get("clicks"), Some("12"));
+        assert_eq!(raw.get("day"), Some("2026-11-01"));
+        assert_eq!(raw.get("partner_id"), None);
+    }
+
+    #[test]
+    fn refuses_what_is_no_object_and_names_a_field_of_the_wrong_type() {
+        for line in ["", "[]", "17", r#"{"clicks": 1"#, "{} {}"] {
+            assert_eq!(
+                record(line).map(|_| ()),
+                Err(Fault::line(Reason::Malformed)),
+                "{line}"
+            );
+        }
+        let fault = record(r#"{"clicks": [1]}"#)
+            .map(|_| ())
+            .expect_err("an array is no number");
+        assert_eq!(
+            (fault.field, fault.reason),
+            (Some("clicks"), Reason::WrongType)
+        );
+    }
+}
