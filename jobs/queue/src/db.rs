@@ -1,8 +1,12 @@
 //! The handle on the database that roles hold, and the schema it must have.
 
+use sqlx::Connection as _;
 use sqlx::postgres::{PgConnection, PgPool};
 
 use crate::{Error, Probes};
+
+/// A connection that somebody owns.
+pub type Connection = PgConnection;
 
 /// Every migration, compiled in.
 pub static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!("../../migrations");
@@ -16,6 +20,9 @@ pub fn expected_version() -> i64 {
         .max()
         .unwrap_or(0)
 }
+
+/// A transaction of its own, rolled back where it is dropped.
+pub type Tx = sqlx::Transaction<'static, sqlx::Postgres>;
 
 /// The database and the process's probes. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -58,6 +65,18 @@ impl Db {
         verb: &'static str,
     ) -> Result<sqlx::pool::PoolConnection<sqlx::Postgres>, Error> {
         self.pool.acquire().await.map_err(Error::database(verb))
+    }
+
+    /// A transaction on a connection from the pool.
+    pub async fn begin(&self, verb: &'static str) -> Result<Tx, Error> {
+        self.pool.begin().await.map_err(Error::database(verb))
+    }
+
+    /// A connection of the caller's own, outside the pool: what a process lives by must not wait for what its handlers hold.
+    pub async fn connect(&self, verb: &'static str) -> Result<Connection, Error> {
+        Connection::connect_with(&self.pool.connect_options())
+            .await
+            .map_err(Error::database(verb))
     }
 
     /// Refuses a database whose schema is older than this binary's, or so new that it says it is not for it.

@@ -5,9 +5,10 @@
 //! because NOTIFY serializes commits, and one worker, because waking all for a lone job costs all of them a claim.
 
 use sqlx::PgConnection;
+use sqlx::postgres::PgListener;
 use uuid::Uuid;
 
-use crate::{Error, WorkerId};
+use crate::{Db, Error, WorkerId};
 
 /// The channel a worker listens on.
 #[must_use]
@@ -88,4 +89,55 @@ pub async fn slept_for(conn: &mut PgConnection) -> Result<Vec<(String, Uuid)>, E
         .into_iter()
         .map(|row| (row.queue, row.worker_id))
         .collect())
+}
+
+/// Which of these queues may have something for a claim now: one look at all of them, instead of a claim each.
+///
+/// It may name a queue whose jobs a claim then refuses (paused, at a limit, of a kind not served); it misses none.
+pub async fn worth_a_claim(
+    conn: &mut PgConnection,
+    queues: &[String],
+) -> Result<Vec<String>, Error> {
+    sqlx::query_scalar!(
+        r#"-- wake.worth_a_claim
+        SELECT q.name AS "name!" FROM unnest($1::text[]) AS q (name) CROSS JOIN (SELECT fleet.clock() AS now) c
+        WHERE EXISTS (SELECT FROM fleet.arrival a WHERE a.queue = q.name)
+           OR EXISTS (SELECT FROM fleet.lane l WHERE l.queue = q.name AND l.active
+                AND EXISTS (SELECT FROM fleet.job j WHERE j.lane = l.id AND j.shelf = 0 AND j.run_at >= l.head AND j.run_at <= c.now AND j.state = 'available'))"#,
+        queues,
+    )
+    .fetch_all(conn)
+    .await
+    .map_err(Error::database("wake.worth_a_claim"))
+}
+
+/// Hears what is said on a worker's channel, on a connection of its own.
+#[derive(Debug)]
+pub struct Listener(PgListener);
+
+impl Listener {
+    /// Starts to listen.
+    pub async fn start(db: &Db, worker: WorkerId) -> Result<Self, Error> {
+        let failed = |source| Error::Database {
+            verb: "wake.listen",
+            source,
+        };
+        let mut listener = PgListener::connect_with(db.pool()).await.map_err(failed)?;
+        listener.listen(&channel(worker)).await.map_err(failed)?;
+        Ok(Self(listener))
+    }
+
+    /// The next word: a queue's name, or nothing for "look for signals". `None` where the connection broke, and words may have been missed.
+    pub async fn hear(&mut self) -> Result<Option<String>, Error> {
+        let heard = self.0.try_recv().await;
+        heard
+            .map(|word| word.map(|word| word.payload().to_owned()))
+            .map_err(Error::database("wake.listen"))
+    }
+
+    /// A word that has come already, without waiting.
+    pub fn heard(&mut self) -> Option<String> {
+        let word = self.0.next_buffered()?;
+        Some(word.payload().to_owned())
+    }
 }

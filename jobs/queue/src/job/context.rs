@@ -37,7 +37,7 @@ pub struct Cx<D> {
 
 struct Inner {
     db: Db,
-    job: JobInfo,
+    job: Arc<JobInfo>,
     // Behind a lock only because a handler may settle in its own transaction, which takes the claim.
     claim: Arc<tokio::sync::Mutex<Option<Claim>>>,
     cancelled: CancellationToken,
@@ -51,7 +51,7 @@ impl Cx<()> {
     #[must_use]
     pub fn new(
         db: Db,
-        job: JobInfo,
+        job: Arc<JobInfo>,
         claim: Arc<tokio::sync::Mutex<Option<Claim>>>,
         cancelled: CancellationToken,
     ) -> Self {
@@ -128,13 +128,10 @@ impl<D> Cx<D> {
         T: Serialize + DeserializeOwned,
         F: Future<Output = Result<T, JobError>>,
     {
-        let claim = self.inner.claim.lock().await;
-        let claim = claim.as_ref().ok_or_else(JobError::lease_lost)?;
-        let mut conn = self.pool().acquire().await?;
-        if let Some(kept) = progress::finished_step(&mut conn, claim, name).await? {
+        if let Some(kept) = self.finished_step(name).await? {
             return Ok(serde_json::from_value(kept)?);
         }
-        drop(conn);
+        // The claim is not held meanwhile: the step may itself log, or say how far it is.
         let result = run().await?;
         let value = serde_json::to_value(&result)?;
         let bytes = value.to_string().len();
@@ -143,9 +140,18 @@ impl<D> Cx<D> {
                 "step \"{name}\" returned {bytes} bytes of JSON, at most {STEP_BYTES_MAX} are kept"
             )));
         }
+        let claim = self.inner.claim.lock().await;
+        let claim = claim.as_ref().ok_or_else(JobError::lease_lost)?;
         let mut conn = self.pool().acquire().await?;
         stands(progress::finish_step(&mut conn, claim, name, &value).await?)?;
         Ok(result)
+    }
+
+    async fn finished_step(&self, name: &str) -> Result<Option<serde_json::Value>, JobError> {
+        let claim = self.inner.claim.lock().await;
+        let claim = claim.as_ref().ok_or_else(JobError::lease_lost)?;
+        let mut conn = self.pool().acquire().await?;
+        Ok(progress::finished_step(&mut conn, claim, name).await?)
     }
 
     /// Says how far it is. Written at most twice a second; what comes faster is left out.

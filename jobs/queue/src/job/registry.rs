@@ -107,7 +107,7 @@ impl Registry {
 
 /// Reads the payload, and runs the job with it. A payload that does not fit will not fit next time either.
 async fn run<J: Job>(cx: Cx<()>, deps: J::Deps) -> JobResult {
-    let job: J = match serde_json::from_value(cx.job().payload.clone()) {
+    let job: J = match J::deserialize(&cx.job().payload) {
         Ok(job) => job,
         Err(error) => {
             return Err(JobError::discard(format!(

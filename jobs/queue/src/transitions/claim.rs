@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
-use sqlx::PgConnection;
+use sqlx::{Acquire, PgConnection};
 use uuid::Uuid;
 
 use crate::{Error, JobId, TenantId, WorkerId};
@@ -186,6 +186,42 @@ pub async fn claim(
     }
     jobs.sort_by_key(|(_, job)| (job.priority, job.run_at, job.id));
     Ok(jobs)
+}
+
+/// Gives back what a claim call took whose answer never came: nobody knows of those jobs, so nobody would ever settle them (I3).
+///
+/// It waits for the queue's lock, so that a call that is still under way is over before it looks.
+pub async fn give_back(
+    conn: &mut PgConnection,
+    worker: WorkerId,
+    queue: &str,
+    token: i64,
+) -> Result<usize, Error> {
+    let failed = Error::database;
+    let verb = "queue.give_back_claim";
+    let mut tx = conn.begin().await.map_err(failed(verb))?;
+    // A statement of its own: the next one's snapshot must be younger than the end of the wait.
+    sqlx::query!(
+        r#"-- queue.await_claims
+        SELECT pg_advisory_xact_lock(hashtext('fleet.queue'), hashtext($1))"#,
+        queue,
+    )
+    .fetch_one(&mut *tx)
+    .await
+    .map_err(failed(verb))?;
+    let back = sqlx::query_scalar!(
+        r#"-- queue.give_back_claim
+        SELECT fleet.return_jobs(array_agg(id), array_agg(worker_id), array_agg(token), NULL, array_agg('interrupted'::text)) AS "back!"
+        FROM fleet.job WHERE shelf = 0 AND state = 'running' AND worker_id = $1 AND token = $2
+        HAVING count(*) > 0"#,
+        worker.0,
+        token,
+    )
+    .fetch_optional(&mut *tx)
+    .await
+    .map_err(failed(verb))?;
+    tx.commit().await.map_err(failed(verb))?;
+    Ok(back.unwrap_or_default().len())
 }
 
 fn refused(worker: WorkerId, source: sqlx::Error) -> Error {

@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use super::claim::Claim;
@@ -27,6 +28,8 @@ pub struct Renewed {
     pub drain: bool,
     /// Running jobs whose cancellation was asked for, with the token of the claim that is meant.
     pub cancel: Vec<(JobId, i64)>,
+    /// When the server started; another time than before means that it was restarted or replaced.
+    pub server_started_at: Option<DateTime<Utc>>,
 }
 
 /// Extends the lease; refused once it ran out, because the jobs may be running elsewhere then.
@@ -46,7 +49,7 @@ pub async fn renew(
         ), signals AS (
             DELETE FROM fleet.cancel_signal WHERE worker_id = $1 RETURNING job_id, token
         )
-        SELECT r.draining, COALESCE(s.jobs, '{}') AS "jobs!", COALESCE(s.tokens, '{}') AS "tokens!"
+        SELECT r.draining, pg_postmaster_start_time() AS server_started_at, COALESCE(s.jobs, '{}') AS "jobs!", COALESCE(s.tokens, '{}') AS "tokens!"
         FROM renewed r, (SELECT array_agg(job_id) AS jobs, array_agg(token) AS tokens FROM signals) s"#,
         worker.0,
         ttl.as_secs_f64(),
@@ -62,6 +65,7 @@ pub async fn renew(
     Ok(Renewed {
         drain: row.draining,
         cancel,
+        server_started_at: row.server_started_at,
     })
 }
 
@@ -72,11 +76,22 @@ pub async fn standing(
     worker: WorkerId,
     claims: &[(JobId, i64)],
 ) -> Result<Vec<JobId>, Error> {
+    let reviewed = review(conn, worker, claims).await?;
+    Ok(reviewed.into_iter().map(|(id, _)| id).collect())
+}
+
+/// The claims that still stand, and whether their cancellation was asked for: a signal is lost with the answer to a renewal.
+pub async fn review(
+    conn: &mut PgConnection,
+    worker: WorkerId,
+    claims: &[(JobId, i64)],
+) -> Result<Vec<(JobId, bool)>, Error> {
     let ids: Vec<_> = claims.iter().map(|(id, _)| id.0).collect();
     let tokens: Vec<_> = claims.iter().map(|(_, token)| *token).collect();
-    let standing = sqlx::query_scalar!(
-        r#"-- queue.standing
-        SELECT j.id FROM fleet.job j JOIN unnest($2::uuid[], $3::bigint[]) AS c (id, token) ON c.id = j.id
+    let standing = sqlx::query!(
+        r#"-- queue.review
+        SELECT j.id, j.cancel_requested_at IS NOT NULL AS "cancel!"
+        FROM fleet.job j JOIN unnest($2::uuid[], $3::bigint[]) AS c (id, token) ON c.id = j.id
         WHERE j.state = 'running' AND j.worker_id = $1 AND j.token = c.token"#,
         worker.0,
         &ids,
@@ -84,8 +99,11 @@ pub async fn standing(
     )
     .fetch_all(conn)
     .await
-    .map_err(Error::database("queue.standing"))?;
-    Ok(standing.into_iter().map(JobId).collect())
+    .map_err(Error::database("queue.review"))?;
+    Ok(standing
+        .into_iter()
+        .map(|row| (JobId(row.id), row.cancel))
+        .collect())
 }
 
 /// True while this one claim stands; locks its row, so that it goes on standing until the transaction ends.
