@@ -60,6 +60,7 @@ COMMENT ON COLUMN fleet.lane.level IS 'Priority after ageing: the promote duty l
 COMMENT ON COLUMN fleet.lane.head IS 'No claimable job of the lane is older: a claim starts there and never walks the dead entries before it.';
 COMMENT ON COLUMN fleet.lane.active_until IS 'It stays in the walk at least until then, so an enqueue that ends well before need not announce itself.';
 CREATE INDEX lane_walk ON fleet.lane (queue, level, tenant_id, head) WHERE active;
+CREATE INDEX lane_aged ON fleet.lane (queue, level) WHERE level < priority;
 
 CREATE TABLE fleet.arrival (
     queue text NOT NULL, lane bigint NOT NULL, priority smallint NOT NULL, tenant_id uuid NOT NULL, kind text NOT NULL,
@@ -141,7 +142,7 @@ CREATE TABLE fleet.flow (
     n integer NOT NULL, wait_ms bigint NOT NULL DEFAULT 0, run_ms bigint NOT NULL DEFAULT 0
 ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000);
 COMMENT ON TABLE fleet.flow IS 'What the verbs did, one row a batch and group; folded into fleet.counter and fleet.total.';
-COMMENT ON COLUMN fleet.flow.event IS 'enqueued, started, completed, cancelled, discarded, or why it went back: retried, snoozed, interrupted, crashed.';
+COMMENT ON COLUMN fleet.flow.event IS 'enqueued, started, completed, cancelled, discarded, or why it went back: retried, snoozed, interrupted, crashed; ended_waiting counts again those that ended without running.';
 CREATE TABLE fleet.counter (
     minute timestamptz NOT NULL, queue text NOT NULL, tenant_id uuid NOT NULL, kind text NOT NULL, event text NOT NULL,
     n bigint NOT NULL, wait_ms bigint NOT NULL, run_ms bigint NOT NULL,

@@ -36,9 +36,11 @@ BEGIN
         INSERT INTO fleet.bucket_release (bucket_id, n) SELECT b, count(*) FROM ended, unnest(held) b GROUP BY b
     ), counted AS (
         INSERT INTO fleet.flow (at, queue, tenant_id, kind, event, n, run_ms)
-        SELECT v_now, queue, tenant_id, kind, end_state, count(*),
+        SELECT v_now, queue, tenant_id, kind, end_state::text, count(*),
             COALESCE(sum(extract(epoch FROM v_now - started_at) * 1000) FILTER (WHERE worker_id IS NOT NULL), 0)::bigint
         FROM ended GROUP BY queue, tenant_id, kind, end_state
+        UNION ALL  -- these did not leave running: with them the number that runs follows from the totals
+        SELECT v_now, queue, tenant_id, kind, 'ended_waiting', count(*), 0 FROM ended WHERE worker_id IS NULL GROUP BY queue, tenant_id, kind
     )
     SELECT array_agg(id), bool_or(has_dependents) INTO v_ended, v_dependents FROM ended;
 

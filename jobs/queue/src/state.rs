@@ -90,3 +90,17 @@ impl TryFrom<String> for JobState {
         text.parse()
     }
 }
+
+/// Read from `state::text`: the enum's own type would need its name looked up on every connection.
+impl sqlx::Type<sqlx::Postgres> for JobState {
+    fn type_info() -> sqlx::postgres::PgTypeInfo {
+        <str as sqlx::Type<sqlx::Postgres>>::type_info()
+    }
+}
+
+impl<'r> sqlx::Decode<'r, sqlx::Postgres> for JobState {
+    fn decode(value: sqlx::postgres::PgValueRef<'r>) -> Result<Self, sqlx::error::BoxDynError> {
+        let word = <&str as sqlx::Decode<sqlx::Postgres>>::decode(value)?;
+        Ok(word.parse()?)
+    }
+}

@@ -28,6 +28,14 @@ impl PauseScope {
             Self::Kind => "kind",
         }
     }
+
+    /// The scope of a word in the database.
+    #[must_use]
+    pub fn parse(word: &str) -> Option<Self> {
+        [Self::Queue, Self::Tenant, Self::Kind]
+            .into_iter()
+            .find(|scope| scope.as_str() == word)
+    }
 }
 
 /// A pause: what, why, by whom, until when.
