@@ -77,7 +77,6 @@ DECLARE
     v_gated    boolean;       -- does any limit rule exist at all
     v_locked   boolean := false;
     v_room     integer := p_limit;
-    v_level    smallint;
     v_turn     uuid;
     v_left     integer;
     v_first    uuid;
@@ -115,13 +114,14 @@ BEGIN
         PERFORM fleet.fold_arrivals(p_queue, v_now);
     END IF;
 
-    FOR v_level IN SELECT g FROM generate_series(0, 3) g WHERE EXISTS (SELECT FROM fleet.lane l WHERE l.queue = p_queue AND l.level = g AND l.active) ORDER BY g LOOP
+    FOR v_level IN 0..3 LOOP
+        CONTINUE WHEN NOT EXISTS (SELECT FROM fleet.lane l WHERE l.queue = p_queue AND l.level = v_level AND l.active);
         v_turn := COALESCE(p_turn[v_level + 1], no_tenant);
         v_left := COALESCE(p_left[v_level + 1], 0);
         v_first := NULL;
         FOR pass IN 1..16 LOOP
             EXIT WHEN v_room <= 0;
-            v_width := LEAST(256, GREATEST(16, v_room / 8));
+            v_width := LEAST(256, GREATEST(16, v_room / 2));
             -- The next lanes in turn that have something due: from the tenant after the last one served (or that one itself,
             -- where its turn is not used up), around the circle, oldest lane of a tenant first.
             SELECT array_agg(w.l ORDER BY w.around, (w.l).tenant_id, (w.l).head), count(*) INTO v_window, v_got FROM (
@@ -159,11 +159,19 @@ BEGIN
             END IF;
 
             v_quota := GREATEST(1, ceil(v_room::float8 / (SELECT count(DISTINCT (l).tenant_id) FROM unnest(v_window) l))::integer);
-            WITH lanes AS (
-                SELECT l.*,
+            WITH open AS (
+                -- What each lane's tightest bucket still lets through; a lane without buckets is not listed.
+                SELECT g.lane, min(fleet.allowance(b, l.concurrency_limit)) AS allowed
+                FROM unnest(v_lanes, v_buckets) AS g (lane, bucket_id) JOIN fleet.bucket b ON b.id = g.bucket_id
+                JOIN unnest(v_window) l ON l.id = g.lane
+                WHERE v_buckets IS NOT NULL GROUP BY g.lane
+            ), lanes AS (
+                SELECT l.*, o.allowed,
                     CASE WHEN l.tenant_id = v_turn AND v_left > 0 THEN v_left ELSE v_quota * COALESCE(tw.weight, 1) END AS quota
                 FROM unnest(v_window) WITH ORDINALITY AS l (id, queue, priority, level, tenant_id, kind, version, concurrency_key, concurrency_limit, head, head_at, active, active_until, place)
                 LEFT JOIN fleet.tenant_weight tw ON tw.tenant_id = l.tenant_id
+                LEFT JOIN open o ON o.lane = l.id
+                WHERE COALESCE(o.allowed, 1) > 0  -- a closed lane must not use up what others share with it
             ), due AS (
                 SELECT d.row_id, d.run_at, d.id, l.id AS lane, l.tenant_id, l.place, l.quota, l.concurrency_limit,
                     min(l.place) OVER (PARTITION BY l.tenant_id) AS turn,
@@ -172,7 +180,7 @@ BEGIN
                     SELECT j.ctid AS row_id, j.run_at, j.id FROM fleet.job j
                     WHERE j.lane = l.id AND j.shelf = 0 AND j.run_at >= l.head AND j.run_at <= v_now - v_age * (l.priority - l.level)
                       AND j.state = 'available' AND (j.expires_at IS NULL OR j.expires_at > v_now)
-                    ORDER BY j.run_at, j.id LIMIT LEAST(l.quota, v_room) FOR UPDATE SKIP LOCKED) d
+                    ORDER BY j.run_at, j.id LIMIT LEAST(l.quota, v_room, l.allowed) FOR UPDATE SKIP LOCKED) d
             ), fair AS (
                 SELECT * FROM due WHERE nth <= quota ORDER BY turn, nth LIMIT v_room
             ), gates AS (
@@ -222,6 +230,10 @@ BEGIN
             v_turns := v_turns || jsonb_build_object(v_level::text, jsonb_build_array(v_turn, v_left));
         END LOOP;
         EXIT WHEN v_room <= 0;
+        -- Aged lanes that have nothing old enough any more stand at their own priority again, and are met there below.
+        UPDATE fleet.lane l SET level = l.priority WHERE l.queue = p_queue AND l.level = v_level AND l.level < l.priority AND l.active
+            AND NOT EXISTS (SELECT FROM fleet.job j WHERE j.lane = l.id AND j.shelf = 0 AND j.run_at >= l.head
+                AND j.run_at <= v_now - v_age * (l.priority - l.level) AND j.state = 'available');
     END LOOP;
 
     RETURN QUERY

@@ -1,1 +1,10 @@
-//! To come.
+//! The harness: one real PostgreSQL for a test run, a fresh copy of a migrated template for each test, and fleets to tell stories with.
+//!
+//! Tests wait for states reached, with a deadline, and never sleep; see [`wait`].
+
+pub mod database;
+pub mod invariants;
+pub mod wait;
+
+pub use database::{TestDb, database};
+pub use wait::eventually;

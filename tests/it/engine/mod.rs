@@ -1,0 +1,9 @@
+//! The engine's verbs, each promise a story, straight on the database.
+
+mod claims;
+mod deck;
+mod ending;
+mod enqueueing;
+mod fairness;
+mod limits;
+mod waiting;
