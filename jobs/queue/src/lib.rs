@@ -5,15 +5,18 @@
 //! It knows no family, no HTTP and no apalis.
 
 mod db;
+pub mod duties;
 mod error;
 mod ids;
 pub mod job;
 pub mod kinds;
 pub mod limits;
 mod new_job;
+mod outlook;
 mod policy;
 mod probe;
 pub mod read;
+pub mod schedules;
 mod state;
 pub mod telemetry;
 pub mod transitions;
@@ -21,13 +24,14 @@ pub mod upkeep;
 pub mod wake;
 pub mod workers;
 
-pub use db::{Db, MIGRATOR, expected_version, schema_version};
+pub use db::{Connection, Db, MIGRATOR, Tx, expected_version, schema_version};
 pub use error::Error;
 pub use ids::{JobId, TenantId, WorkerId};
 pub use job::{Cx, Done, ErrorAdvice, Job, JobError, JobResult, OrDiscard, Registry};
 pub use new_job::{BATCH_MAX, OUTPUT_BYTES_MAX, PAYLOAD_BYTES_MAX, Rare, TAGS_MAX, Concurrency, NewJob, OnDuplicate, Unique, UniqueScope};
+pub use outlook::{Outlook, outlook};
 pub use policy::{Backoff, Policy};
-pub use probe::{ProbeAction, Probes};
+pub use probe::{ProbeAction, ProbeFailed, Probes};
 pub use state::JobState;
 pub use transitions::claim::{Claim, ClaimRequest, Claimed, Turns};
 pub use transitions::enqueue::{EnqueueOutcome, Enqueued};

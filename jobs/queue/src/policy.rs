@@ -68,17 +68,18 @@ impl Backoff {
         let exponent = f64::from(attempt.max(1) - 1).min(1024.0);
         let plain = (self.first.as_secs_f64() * self.factor.max(1.0).powf(exponent))
             .min(self.longest.as_secs_f64());
-        let spread = 1.0 + self.jitter.clamp(0.0, 1.0) * (2.0 * unit(job.0, attempt) - 1.0);
+        let spread =
+            1.0 + self.jitter.clamp(0.0, 1.0) * (2.0 * unit(job.0, &attempt.to_le_bytes()) - 1.0);
         Duration::from_secs_f64((plain * spread).clamp(0.0, self.longest.as_secs_f64()))
     }
 }
 
-/// A number in [0, 1) from a job and an attempt, by FNV-1a and a final mix (splitmix64).
-fn unit(id: Uuid, attempt: i16) -> f64 {
+/// A number in [0, 1) from an id and what tells its uses apart, by FNV-1a and a final mix (splitmix64).
+pub(crate) fn unit(id: Uuid, salt: &[u8]) -> f64 {
     let seed = id
         .as_bytes()
         .iter()
-        .chain(attempt.to_le_bytes().iter())
+        .chain(salt)
         .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
             (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
         });
@@ -120,7 +121,7 @@ mod tests {
         fn jitter_differs_between_jobs(a: u128, b: u128) {
             prop_assume!(a != b);
             let delay = |id| Backoff::DEFAULT.delay(JobId(Uuid::from_u128(id)), 5);
-            prop_assert!(delay(a) != delay(b) || unit(Uuid::from_u128(a), 5) == unit(Uuid::from_u128(b), 5));
+            prop_assert!(delay(a) != delay(b) || unit(Uuid::from_u128(a), &[5, 0]) == unit(Uuid::from_u128(b), &[5, 0]));
         }
     }
 }

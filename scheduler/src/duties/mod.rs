@@ -1,0 +1,173 @@
+//! The duties: what each is called, when it is due, and one round of each. Each is safe when two processes do it at once (I8).
+//!
+//! A round is a plain function: tests call [`Upkeep::tick`] and need no loop. It runs in one transaction, and a test may stop it just before the commit.
+
+mod counts;
+mod jobs;
+mod lanes;
+mod storage;
+
+use std::time::Duration;
+
+use fleet_queue::{Db, Error, Tx};
+use serde_json::Value;
+
+use crate::rhythm::Rhythm;
+use crate::{DutyError, SchedulerSettings};
+
+/// A duty.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Duty {
+    /// Scheduled jobs whose time came become available.
+    Promote,
+    /// Waiting jobs past their `expires_at` are discarded.
+    Expire,
+    /// Jobs of dead workers are taken from them.
+    Rescue,
+    /// Lanes whose jobs wait long become more urgent.
+    Age,
+    /// What the verbs did is added up.
+    Fold,
+    /// Lanes that hold a job nobody walks to are announced.
+    Sweep,
+    /// Lanes that have been empty leave the walk.
+    Retire,
+    /// Leftovers of limits, pauses and signals go.
+    Clear,
+    /// Partitions of the coming days are made.
+    Partitions,
+    /// What is past its retention goes.
+    Prune,
+}
+
+/// What one round did.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Round {
+    /// How many things it did, of whatever kind.
+    pub done: u64,
+    /// It stopped at its batch, and should go on at once.
+    pub more: bool,
+    /// What it did, for people.
+    pub result: Value,
+}
+
+impl Duty {
+    /// Every duty, in the order of the enum.
+    pub const ALL: [Self; 10] = [
+        Self::Promote,
+        Self::Expire,
+        Self::Rescue,
+        Self::Age,
+        Self::Fold,
+        Self::Sweep,
+        Self::Retire,
+        Self::Clear,
+        Self::Partitions,
+        Self::Prune,
+    ];
+
+    /// Its name in metrics, logs and `fleet.duty`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Promote => "promote",
+            Self::Expire => "expire",
+            Self::Rescue => "rescue",
+            Self::Age => "age",
+            Self::Fold => "fold_counters",
+            Self::Sweep => "sweep_lanes",
+            Self::Retire => "retire_lanes",
+            Self::Clear => "clear_leftovers",
+            Self::Partitions => "partitions",
+            Self::Prune => "prune",
+        }
+    }
+
+    pub(crate) fn rhythm(self) -> Rhythm {
+        match self {
+            Self::Promote => Rhythm::Foreseen(|outlook| outlook.promotion),
+            Self::Expire => Rhythm::Foreseen(|outlook| outlook.expiry),
+            Self::Rescue => Rhythm::Foreseen(|outlook| outlook.lease_end),
+            Self::Age => paced(1, 30, 20),
+            Self::Fold => paced(1, 30, 10),
+            // It reads every waiting lane, so it may take one part in fifty of the time.
+            Self::Sweep => paced(2, 20, 50),
+            Self::Retire | Self::Clear => paced(30, 60, 20),
+            Self::Partitions => paced(3600, 3600, 1),
+            Self::Prune => paced(600, 600, 10),
+        }
+    }
+}
+
+fn paced(busy_s: u64, idle_s: u64, stretch: u32) -> Rhythm {
+    Rhythm::Paced {
+        busy: Duration::from_secs(busy_s),
+        idle: Duration::from_secs(idle_s),
+        stretch,
+    }
+}
+
+/// What the duties need.
+#[derive(Clone, Debug)]
+pub struct Upkeep {
+    db: Db,
+    settings: SchedulerSettings,
+}
+
+impl Upkeep {
+    /// Of this database.
+    #[must_use]
+    pub fn new(db: Db, settings: SchedulerSettings) -> Self {
+        Self { db, settings }
+    }
+
+    /// One round of a duty.
+    pub async fn tick(&self, duty: Duty) -> Result<Round, DutyError> {
+        match duty {
+            Duty::Promote => jobs::promote(self).await,
+            Duty::Expire => jobs::expire(self).await,
+            Duty::Rescue => jobs::rescue(self).await,
+            Duty::Age => lanes::age(self).await,
+            Duty::Fold => counts::fold(self).await,
+            Duty::Sweep => lanes::sweep(self).await,
+            Duty::Retire => lanes::retire(self).await,
+            Duty::Clear => storage::clear(self).await,
+            Duty::Partitions => storage::partitions(self).await,
+            Duty::Prune => storage::prune(self).await,
+        }
+    }
+
+    pub(crate) fn db(&self) -> &Db {
+        &self.db
+    }
+
+    pub(crate) fn settings(&self) -> &SchedulerSettings {
+        &self.settings
+    }
+
+    /// Commits a round, unless a test stops it here.
+    async fn commit(&self, tx: Tx, verb: &'static str) -> Result<(), DutyError> {
+        self.db.probes().at("upkeep.before_commit").await?;
+        commit(tx, verb).await.map_err(DutyError::from)
+    }
+
+    /// Wakes one sleeper for each queue. A hint: workers poll, so a failure costs a moment and fails no round.
+    async fn wake(&self, queues: &[String]) {
+        if queues.is_empty() {
+            return;
+        }
+        let woken = async {
+            let mut conn = self.db.acquire("wake.wake").await?;
+            fleet_queue::wake::wake(&mut conn, queues).await
+        };
+        if let Err(error) = woken.await {
+            tracing::debug!(%error, "nobody was woken");
+        }
+    }
+}
+
+async fn commit(tx: Tx, verb: &'static str) -> Result<(), Error> {
+    tx.commit()
+        .await
+        .map_err(|source| Error::Database { verb, source })
+}
