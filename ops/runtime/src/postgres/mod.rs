@@ -23,6 +23,7 @@ mod postmaster;
 mod tests;
 mod throwaway;
 mod unpack;
+mod wheel;
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;

@@ -9,13 +9,18 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-/// `$1` is the folder. The pid is read at the end, for the server may have been restarted since;
-/// the wait is bounded, for a zombie that nobody reaps would answer `kill -0` for ever.
+/// `$1` is the folder. The pid is read at the end, for the server may have been restarted since. It
+/// removes its pid file as its last act; a killed one doesn't, and one that nobody reaps answers
+/// `kill -0` for ever: hence both conditions, and a bound.
 const SCRIPT: &str = r#"
 cat >/dev/null
-pid=$(head -n 1 "$1/pg/data/postmaster.pid") && kill -QUIT "$pid" && {
+file="$1/pg/data/postmaster.pid"
+pid=$(head -n 1 "$file") && kill -QUIT "$pid" && {
     tries=0
-    while kill -0 "$pid" && [ $tries -lt 100 ]; do sleep 0.05; tries=$((tries + 1)); done
+    while [ -e "$file" ] && kill -0 "$pid" && [ $tries -lt 250 ]; do
+        sleep 0.02
+        tries=$((tries + 1))
+    done
 }
 rm -rf -- "$1"
 "#;

@@ -1,0 +1,173 @@
+//! Connections to the fleet's database.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{Connection, PgConnection, PgPool};
+
+/// How long a task waits for a connection before it is told that there is none. Short: every loop
+/// of ours retries with backoff, and a request is better refused than kept.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long the first connection may take, through a slow network and TLS.
+const FIRST_TIMEOUT: Duration = Duration::from_secs(10);
+/// Idle connections cost the server memory; a burst an hour ago is no reason to keep them.
+const IDLE_TIMEOUT: Duration = Duration::from_mins(10);
+/// A connection that idled longer than this is asked whether it still lives. Asking always would
+/// cost a round trip each time; never asking would, after a restart of the server, fail one request
+/// for each idle connection.
+const TRUST_FOR: Duration = Duration::from_secs(1);
+
+/// How a process connects.
+#[derive(Debug, Clone)]
+pub struct PoolSettings {
+    pub max: u32,
+    /// Shown in `pg_stat_activity`, such as "fleet worker".
+    pub application_name: String,
+    pub statement_timeout: Duration,
+    /// Whether a pooler such as PgBouncer in transaction mode stands between. Then a statement may
+    /// meet another server connection than the one before: nothing can be kept on a connection.
+    pub transaction_pooler: bool,
+}
+
+/// Why there is no pool.
+#[derive(Debug, thiserror::Error)]
+pub enum PoolError {
+    #[error("the database's address can't be read; it should look like postgres://user@host/name")]
+    Address(#[source] sqlx::Error),
+    #[error("could not connect to database `{database}` at {host}:{port} as `{user}`")]
+    Connect {
+        host: String,
+        port: u16,
+        database: String,
+        user: String,
+        source: sqlx::Error,
+    },
+}
+
+/// Opens a pool, after one connection of its own: a wrong address or password is known now, and by
+/// its true name (the pool would try again for a while and then say that it timed out).
+pub async fn connect(url: &str, settings: &PoolSettings) -> Result<PgPool, PoolError> {
+    let options = connect_options(url, settings)?;
+    try_once(&options)
+        .await
+        .map_err(|source| refused(&options, source))?;
+    Ok(PgPoolOptions::new()
+        .max_connections(settings.max)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .idle_timeout(IDLE_TIMEOUT)
+        .test_before_acquire(false)
+        .before_acquire(|connection, since| {
+            Box::pin(async move {
+                if since.idle_for > TRUST_FOR {
+                    connection.ping().await?;
+                }
+                Ok(true)
+            })
+        })
+        .connect_lazy_with(options))
+}
+
+async fn try_once(options: &PgConnectOptions) -> Result<(), sqlx::Error> {
+    let connecting = tokio::time::timeout(FIRST_TIMEOUT, PgConnection::connect_with(options));
+    let late = |_| sqlx::Error::Io(std::io::ErrorKind::TimedOut.into());
+    connecting.await.map_err(late)??.close().await
+}
+
+fn connect_options(url: &str, settings: &PoolSettings) -> Result<PgConnectOptions, PoolError> {
+    let options = PgConnectOptions::from_str(url).map_err(PoolError::Address)?;
+    let options = options.application_name(&settings.application_name);
+    if settings.transaction_pooler {
+        // Without a cache every statement is an unnamed one, which poolers of any age pass on; and
+        // they refuse start-up options, so the timeout is the server's to set.
+        return Ok(options.statement_cache_capacity(0));
+    }
+    let timeout = format!("{}ms", settings.statement_timeout.as_millis());
+    Ok(options.options([("statement_timeout", timeout)]))
+}
+
+/// Says where we failed to connect; the password stays out.
+fn refused(options: &PgConnectOptions, source: sqlx::Error) -> PoolError {
+    let user = options.get_username().to_owned();
+    PoolError::Connect {
+        host: options.get_host().to_owned(),
+        port: options.get_port(),
+        // PostgreSQL's own default.
+        database: options.get_database().unwrap_or(&user).to_owned(),
+        user,
+        source,
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "these statements know no schema")]
+mod tests {
+    use sqlx::{Executor, Row};
+
+    use super::*;
+    use crate::postgres::Embedded;
+    use crate::telemetry::chain;
+
+    fn settings() -> PoolSettings {
+        PoolSettings {
+            max: 2,
+            application_name: "fleet test".into(),
+            statement_timeout: Duration::from_millis(1500),
+            transaction_pooler: false,
+        }
+    }
+
+    async fn show(pool: &PgPool, sql: &'static str) -> String {
+        pool.fetch_one(sql).await.unwrap().get(0)
+    }
+
+    #[tokio::test]
+    async fn a_connection_carries_its_name_and_timeout() {
+        let server = Embedded::throw_away().await.unwrap();
+        let pool = connect(&server.url(), &settings()).await.unwrap();
+        assert_eq!(show(&pool, "SHOW application_name").await, "fleet test");
+        assert_eq!(show(&pool, "SHOW statement_timeout").await, "1500ms");
+
+        let through = PoolSettings {
+            transaction_pooler: true,
+            ..settings()
+        };
+        let pool = connect(&server.url(), &through).await.unwrap();
+        assert_eq!(show(&pool, "SHOW statement_timeout").await, "0");
+        sqlx::query("SELECT 1").execute(&pool).await.unwrap();
+        let named = "SELECT count(*)::text FROM pg_prepared_statements";
+        assert_eq!(show(&pool, named).await, "0");
+    }
+
+    #[tokio::test]
+    async fn a_connection_cut_while_idle_is_replaced_unseen() {
+        let server = Embedded::throw_away().await.unwrap();
+        let pool = connect(&server.url(), &settings()).await.unwrap();
+        let pid = show(&pool, "SELECT pg_backend_pid()::text").await;
+        let other = connect(&server.url(), &settings()).await.unwrap();
+        sqlx::query("SELECT pg_terminate_backend($1)")
+            .bind(pid.parse::<i32>().unwrap())
+            .execute(&other)
+            .await
+            .unwrap();
+        // What is tested is the passing of this very time.
+        tokio::time::sleep(TRUST_FOR + Duration::from_millis(50)).await;
+        assert_ne!(show(&pool, "SELECT pg_backend_pid()::text").await, pid);
+    }
+
+    #[tokio::test]
+    async fn a_failure_names_the_place_and_never_the_password() {
+        let url = "postgres://ann:s3cret@127.0.0.1:1/books";
+        let error = connect(url, &settings()).await.unwrap_err();
+        let said = chain(&error);
+        let place = "could not connect to database `books` at 127.0.0.1:1 as `ann`: ";
+        assert!(
+            said.starts_with(place) && said.contains("refused"),
+            "{said}"
+        );
+        assert!(
+            !said.contains("s3cret") && !format!("{error:?}").contains("s3cret"),
+            "{said}"
+        );
+    }
+}
