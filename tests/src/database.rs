@@ -88,13 +88,10 @@ impl Server {
     }
 
     /// A copy under a fresh name; copies are made one after another, as PostgreSQL wants it.
-    async fn copy(&self) -> PgConnectOptions {
+    async fn copy(&self, template: &str) -> PgConnectOptions {
         static ONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
         let name = next_name();
-        let sql = format!(
-            "CREATE DATABASE {name} TEMPLATE {} STRATEGY file_copy",
-            self.template
-        );
+        let sql = format!("CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy");
         let _one = ONE.lock().await;
         let mut admin = self.admin().await;
         admin
@@ -166,10 +163,19 @@ impl TestDb {
 /// A fresh, migrated database.
 pub async fn database() -> TestDb {
     let server = SERVER.get_or_init(Server::start).await;
-    let options = server.copy().await.disable_statement_logging();
+    open(server.copy(&server.template).await).await
+}
+
+/// A database in which nothing is.
+pub async fn empty_database() -> TestDb {
+    let server = SERVER.get_or_init(Server::start).await;
+    open(server.copy("template0").await).await
+}
+
+async fn open(options: PgConnectOptions) -> TestDb {
+    let options = options.disable_statement_logging();
     let pool = PgPoolOptions::new()
         .max_connections(20)
-        .min_connections(0)
         .connect_with(options.clone())
         .await
         .expect("the copy answers");
