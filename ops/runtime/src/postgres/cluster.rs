@@ -28,8 +28,9 @@ use super::postmaster::{self, PidFile};
 
 const POLL: Duration = Duration::from_millis(20);
 /// How long to go on trying when the port was snatched, or when backends of a killed server have
-/// not noticed its death yet.
-const TRANSIENT_PATIENCE: Duration = Duration::from_secs(15);
+/// not noticed its death yet. A busy one notices when its statement ends, which takes at most the
+/// statement timeout (30 s unless configured otherwise).
+const TRANSIENT_PATIENCE: Duration = Duration::from_mins(1);
 /// How long a fast shutdown may take before an immediate one follows (which costs a recovery).
 const STOP_PATIENCE: Duration = Duration::from_secs(30);
 /// What a failed start says when another try may succeed.
