@@ -77,7 +77,7 @@ impl Error {
             Self::Database {
                 source: sqlx::Error::Database(error),
                 ..
-            } => error.code().map(|code| code.into_owned()),
+            } => error.code().map(std::borrow::Cow::into_owned),
             _ => None,
         }
     }
