@@ -26,7 +26,8 @@ BEGIN
         INSERT INTO fleet.job_history (id, tenant_id, kind, version, queue, priority, state, run_at, expires_at, created_at, started_at, finished_at, reason,
             attempt, max_attempts, crashes, snoozes, claim_no, timeout_ms, unique_key, concurrency_key, concurrency_limit, worker_id, parent_id, step,
             traceparent, tags, metadata, payload)
-        SELECT id, tenant_id, kind, version, queue, priority, end_state, run_at, expires_at, created_at, started_at, v_now, reason,
+        SELECT id, tenant_id, kind, version, queue, priority, end_state, run_at, expires_at, created_at, started_at, v_now,
+            COALESCE(reason, CASE end_state WHEN 'cancelled' THEN cancel_reason END),
             attempt, max_attempts, crashes, snoozes, claim_no, timeout_ms, unique_key, concurrency_key, concurrency_limit, worker_id, parent_id, step,
             traceparent, tags, metadata, payload
         FROM ended

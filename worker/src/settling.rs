@@ -1,0 +1,181 @@
+//! Settling: results are gathered for a moment and recorded together. Upholds I1, I3, I11.
+//!
+//! A result is kept until the database answered for it, or until it cannot count any more: its worker was ended, so others have
+//! its job. While the lease is not known to live nothing is sent; renewal finds out first. A result that the database will never
+//! take is found by halving its batch, and becomes a discard that says why; the others pass.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use fleet_queue::transitions::settle::settle;
+use fleet_queue::{Db, Error, Settled, telemetry};
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::WorkerSettings;
+use crate::batch::{Batch, Finished};
+use crate::identity::Identity;
+use crate::line::{CallError, Line, Pauses, causes, within};
+
+/// Longest a settle call may take before it is tried again.
+const CALL_LIMIT: Duration = Duration::from_secs(10);
+/// A lone result that the database refuses for a reason of its own (a missing partition, a trigger) is tried for so long.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Gathers results and settles them.
+pub(crate) struct Settling {
+    db: Db,
+    identity: Arc<Identity>,
+    line: Line,
+    results: mpsc::Receiver<Finished>,
+    batch: usize,
+    gather: Duration,
+    pauses: Pauses,
+    last_call: Duration,
+    stop: CancellationToken,
+}
+
+impl Settling {
+    /// Settles what comes out of `results`, until `stop`; and then what is left, for as long as a lease.
+    pub(crate) fn new(
+        db: Db,
+        identity: Arc<Identity>,
+        results: mpsc::Receiver<Finished>,
+        settings: &WorkerSettings,
+        stop: CancellationToken,
+    ) -> Self {
+        Self {
+            line: Line::new(db.clone(), "worker.settling", CALL_LIMIT),
+            db,
+            identity,
+            results,
+            batch: settings.settle_batch,
+            gather: settings.settle_gather,
+            pauses: Pauses::new(Duration::from_millis(50), Duration::from_secs(2)),
+            last_call: settings.lease_ttl,
+            stop,
+        }
+    }
+
+    /// The loop.
+    pub(crate) async fn run(mut self) {
+        let mut gathered = Vec::with_capacity(self.batch);
+        while self.gather(&mut gathered).await {
+            let batch = Batch::of(&mut gathered);
+            if !self.settle_all(batch).await {
+                return;
+            }
+        }
+    }
+
+    /// The next results; false once the worker has stopped and none are left.
+    async fn gather(&mut self, gathered: &mut Vec<Finished>) -> bool {
+        let got = tokio::select! {
+            biased;
+            got = self.results.recv_many(gathered, self.batch) => got,
+            () = self.stop.cancelled() => {
+                self.results.close();
+                self.results.recv_many(gathered, self.batch).await
+            }
+        };
+        if got > 0 && gathered.len() < self.batch && !self.stop.is_cancelled() {
+            tokio::time::sleep(self.gather).await;
+            while gathered.len() < self.batch
+                && let Ok(more) = self.results.try_recv()
+            {
+                gathered.push(more);
+            }
+        }
+        got > 0
+    }
+
+    /// Settles a batch, however long that takes; false where the worker stops and the database gives no answer in time.
+    async fn settle_all(&mut self, batch: Batch) -> bool {
+        let mut left = vec![batch];
+        while let Some(mut batch) = left.pop() {
+            if !self.may_send(&mut batch).await {
+                let results = batch.len() + left.iter().map(Batch::len).sum::<usize>();
+                tracing::error!(
+                    results,
+                    "stopping without an answer from the database; these jobs will run again elsewhere"
+                );
+                return false;
+            }
+            match self.send(&mut batch).await {
+                Ok(answers) => {
+                    self.pauses.reset();
+                    batch.note(&answers);
+                }
+                Err(error) => self.after(&error, batch, &mut left).await,
+            }
+        }
+        true
+    }
+
+    /// Waits until the lease is known to live, and drops what belongs to a worker that this process no longer is.
+    async fn may_send(&self, batch: &mut Batch) -> bool {
+        let mut standing = self.identity.watch();
+        let last_call = async {
+            self.stop.cancelled().await;
+            tokio::time::sleep(self.last_call).await;
+        };
+        let worker = tokio::select! {
+            biased;
+            fresh = standing.wait_for(|standing| standing.is_fresh()) => {
+                fresh.expect("the identity lives as long as settling").worker
+            }
+            () = last_call => return false,
+        };
+        batch.keep_only(worker);
+        true
+    }
+
+    async fn send(&mut self, batch: &mut Batch) -> Result<Vec<Settled>, CallError> {
+        if batch.len() == 0 {
+            return Ok(Vec::new());
+        }
+        self.db.probes().at("worker.before_settle").await?;
+        let begun = Instant::now();
+        let limit = self.line.limit();
+        let conn = self.line.open().await?;
+        let answer = within(limit, settle(conn, batch.settlements())).await;
+        let answers = self.line.judge(answer).inspect_err(|_| batch.sent())?;
+        metrics::histogram!(telemetry::SETTLE_SECONDS).record(begun.elapsed());
+        let settled = self.db.probes().at("worker.settled").await;
+        settled.inspect_err(|_| batch.sent())?;
+        Ok(answers)
+    }
+
+    /// What to do with a batch that was not taken: it goes back to what is left, perhaps in halves, perhaps changed.
+    async fn after(&mut self, error: &CallError, mut batch: Batch, left: &mut Vec<Batch>) {
+        let why = causes(error).replace('\0', "");
+        if error.is_transient() || batch.is_given_up() {
+            tracing::warn!(
+                results = batch.len(),
+                error = why,
+                "settling failed; trying again"
+            );
+            tokio::time::sleep(self.pauses.next()).await;
+        } else if batch.len() > 1 {
+            left.push(batch.halve());
+        } else if is_about_a_value(error) || batch.since().elapsed() > PATIENCE {
+            batch.give_up(&why);
+        } else {
+            tracing::error!(error = why, "the database refuses a result; trying again");
+            tokio::time::sleep(self.pauses.next()).await;
+        }
+        left.push(batch);
+    }
+}
+
+/// True where the database, or the driver, cannot take the value itself: class 22 is data, class 54 is limits.
+fn is_about_a_value(error: &CallError) -> bool {
+    let CallError::Engine(engine @ Error::Database { .. }) = error else {
+        return false;
+    };
+    match engine.sqlstate() {
+        Some(code) => code.starts_with("22") || code.starts_with("54"),
+        None => true,
+    }
+}
