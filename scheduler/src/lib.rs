@@ -9,6 +9,7 @@
 //! and the database's clock decides what is due. What a duty does is an engine call in `fleet-queue`; here is only *when*.
 //! A duty that fails is tried again after a wait and never ends the process; neither does an outage of the database.
 
+mod defaults;
 mod duties;
 mod error;
 mod keeper;
@@ -22,6 +23,7 @@ use std::sync::Arc;
 use fleet_queue::Db;
 use tokio_util::sync::CancellationToken;
 
+pub use defaults::default_schedules;
 pub use duties::{Duty, Round, Upkeep};
 pub use error::{DutyError, SchedulerError};
 pub use settings::SchedulerSettings;

@@ -23,6 +23,8 @@ pub struct SchedulerSettings {
     pub tick_batch: i64,
     /// Days for which partitions are made ahead.
     pub partitions_ahead: i32,
+    /// Whether the schedules of `default_schedules.toml` are applied.
+    pub default_schedules: bool,
 }
 
 impl Default for SchedulerSettings {
@@ -36,6 +38,7 @@ impl Default for SchedulerSettings {
             batch: 5_000,
             tick_batch: 100,
             partitions_ahead: 3,
+            default_schedules: true,
         }
     }
 }
@@ -64,7 +67,7 @@ impl SchedulerSettings {
     }
 }
 
-fn within<T: PartialOrd + std::fmt::Debug>(
+fn within<T: Copy + PartialOrd + std::fmt::Debug>(
     setting: &'static str,
     value: T,
     least: T,

@@ -6,6 +6,7 @@ mod counts;
 mod jobs;
 mod lanes;
 mod storage;
+mod ticks;
 
 use std::time::Duration;
 
@@ -18,6 +19,8 @@ use crate::{DutyError, SchedulerSettings};
 /// A duty.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Duty {
+    /// Ticks of schedules that are due become jobs.
+    Ticks,
     /// Scheduled jobs whose time came become available.
     Promote,
     /// Waiting jobs past their `expires_at` are discarded.
@@ -38,6 +41,8 @@ pub enum Duty {
     Partitions,
     /// What is past its retention goes.
     Prune,
+    /// Schedules that ship with this binary are there.
+    Defaults,
 }
 
 /// What one round did.
@@ -53,7 +58,8 @@ pub struct Round {
 
 impl Duty {
     /// Every duty, in the order of the enum.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
+        Self::Ticks,
         Self::Promote,
         Self::Expire,
         Self::Rescue,
@@ -64,12 +70,14 @@ impl Duty {
         Self::Clear,
         Self::Partitions,
         Self::Prune,
+        Self::Defaults,
     ];
 
     /// Its name in metrics, logs and `fleet.duty`.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
+            Self::Ticks => "ticks",
             Self::Promote => "promote",
             Self::Expire => "expire",
             Self::Rescue => "rescue",
@@ -80,11 +88,13 @@ impl Duty {
             Self::Clear => "clear_leftovers",
             Self::Partitions => "partitions",
             Self::Prune => "prune",
+            Self::Defaults => "default_schedules",
         }
     }
 
     pub(crate) fn rhythm(self) -> Rhythm {
         match self {
+            Self::Ticks => Rhythm::Foreseen(|outlook| outlook.tick),
             Self::Promote => Rhythm::Foreseen(|outlook| outlook.promotion),
             Self::Expire => Rhythm::Foreseen(|outlook| outlook.expiry),
             Self::Rescue => Rhythm::Foreseen(|outlook| outlook.lease_end),
@@ -95,6 +105,8 @@ impl Duty {
             Self::Retire | Self::Clear => paced(30, 60, 20),
             Self::Partitions => paced(3600, 3600, 1),
             Self::Prune => paced(600, 600, 10),
+            // A kind may be registered later than we start.
+            Self::Defaults => paced(60, 600, 10),
         }
     }
 }
@@ -124,6 +136,7 @@ impl Upkeep {
     /// One round of a duty.
     pub async fn tick(&self, duty: Duty) -> Result<Round, DutyError> {
         match duty {
+            Duty::Ticks => ticks::fire(self).await,
             Duty::Promote => jobs::promote(self).await,
             Duty::Expire => jobs::expire(self).await,
             Duty::Rescue => jobs::rescue(self).await,
@@ -134,6 +147,7 @@ impl Upkeep {
             Duty::Clear => storage::clear(self).await,
             Duty::Partitions => storage::partitions(self).await,
             Duty::Prune => storage::prune(self).await,
+            Duty::Defaults => ticks::apply_defaults(self).await,
         }
     }
 

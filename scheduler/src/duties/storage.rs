@@ -1,5 +1,6 @@
 //! Duties over what is stored: partitions ahead, retention, leftovers.
 
+use fleet_queue::schedules::prune_ticks;
 use fleet_queue::transitions::prune as verb;
 use fleet_queue::upkeep as engine;
 use serde_json::json;
@@ -33,11 +34,12 @@ pub(super) async fn prune(upkeep: &Upkeep) -> Result<Round, DutyError> {
     let settings = &upkeep.settings;
     let mut tx = upkeep.db.begin("queue.prune").await?;
     let pruned = verb::prune(&mut tx, settings.keep_days, settings.batch).await?;
+    let ticks = prune_ticks(&mut tx, settings.keep_days, settings.batch).await?;
     upkeep.commit(tx, "queue.prune").await?;
-    let done = pruned.rows + pruned.partitions.len() as u64;
+    let rows = pruned.rows + ticks;
     Ok(Round {
-        done,
-        more: pruned.rows >= settings.batch.unsigned_abs(),
-        result: json!({ "rows": pruned.rows, "partitions": pruned.partitions }),
+        done: rows + pruned.partitions.len() as u64,
+        more: rows >= settings.batch.unsigned_abs(),
+        result: json!({ "rows": rows, "partitions": pruned.partitions }),
     })
 }
