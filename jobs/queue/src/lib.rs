@@ -32,7 +32,7 @@ pub use new_job::{BATCH_MAX, OUTPUT_BYTES_MAX, PAYLOAD_BYTES_MAX, Rare, TAGS_MAX
 pub use outlook::{Outlook, outlook};
 pub use policy::{Backoff, Policy};
 pub use probe::{ProbeAction, ProbeFailed, Probes};
-pub use state::JobState;
+pub use state::{JobState, UnknownState};
 pub use transitions::claim::{Claim, ClaimRequest, Claimed, Turns};
 pub use transitions::enqueue::{EnqueueOutcome, Enqueued};
 pub use transitions::settle::{Failure, Outcome, Settled, Settlement};

@@ -124,8 +124,8 @@ pub async fn list_queues(
     .map_err(Error::database("read.list_queues"))?;
     let mean = |sum: Option<f64>, n: f64| sum.filter(|_| n > 0.0).map(|sum| sum / n);
     let pause_of = |name: &str| {
-        let paused = |p: &&PauseInfo| p.scope == PauseScope::Queue && p.name == name;
-        pauses.iter().find(paused).cloned()
+        let of_queue = |p: &&PauseInfo| p.scope == PauseScope::Queue && p.name == name;
+        pauses.iter().find(of_queue).cloned()
     };
     Ok(rows
         .into_iter()

@@ -1,7 +1,7 @@
 //! From facts to reasons: pure, so that every case can be tried without a database.
 
-use super::facts::{Facts, JobFacts, LimitFacts, WorkerFacts};
 use super::Reason;
+use super::facts::{Facts, JobFacts, LimitFacts, WorkerFacts};
 use crate::JobState;
 
 /// The one reason of a job that runs or has ended.
@@ -107,19 +107,17 @@ fn over_limit(limit: &LimitFacts) -> Vec<Reason> {
 
 /// What a rule is over: "kind x of queue y, each tenant for itself".
 fn scope(limit: &LimitFacts) -> String {
-    let mut scope = match (&limit.kind, &limit.queue) {
+    let jobs = match (&limit.kind, &limit.queue) {
         (Some(kind), Some(queue)) => format!("kind {kind} of queue {queue}"),
         (Some(kind), None) => format!("kind {kind}"),
         (None, Some(queue)) => format!("queue {queue}"),
         (None, None) => "all jobs".to_owned(),
     };
-    if let Some(tenant) = limit.tenant {
-        scope.push_str(&format!(" of tenant {tenant}"));
+    match limit.tenant {
+        Some(tenant) => format!("{jobs} of tenant {tenant}"),
+        None if limit.per_tenant => format!("{jobs}, each tenant for itself"),
+        None => jobs,
     }
-    if limit.per_tenant {
-        scope.push_str(", each tenant for itself");
-    }
-    scope
 }
 
 fn key_taken(job: &JobFacts, running: i64) -> Option<Reason> {

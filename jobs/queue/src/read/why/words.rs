@@ -18,7 +18,11 @@ pub(super) fn summary(job: &JobFacts, reasons: &[Reason]) -> String {
 
 fn sentence(job: &JobFacts, reason: &Reason) -> String {
     match reason {
-        Reason::Time { run_at, in_s, after } => time(job, &run_at.to_rfc3339(), *in_s, after.as_deref()),
+        Reason::Time {
+            run_at,
+            in_s,
+            after,
+        } => time(job, &run_at.to_rfc3339(), *in_s, after.as_deref()),
         Reason::Dependencies { n, jobs } => dependencies(*n, jobs),
         Reason::Paused(pause) => {
             let what = match pause.scope {
@@ -26,14 +30,38 @@ fn sentence(job: &JobFacts, reason: &Reason) -> String {
                 PauseScope::Tenant => "Its tenant".to_owned(),
                 PauseScope::Kind => format!("The kind \"{}\"", pause.name),
             };
-            let until = pause.until.map_or("until resumed".to_owned(), |at| format!("until {}", at.to_rfc3339()));
-            format!("{what} is paused by {} since {}, {until}: {}.", pause.paused_by, pause.since.to_rfc3339(), pause.reason)
+            let until = pause.until.map_or("until resumed".to_owned(), |at| {
+                format!("until {}", at.to_rfc3339())
+            });
+            format!(
+                "{what} is paused by {} since {}, {until}: {}.",
+                pause.paused_by,
+                pause.since.to_rfc3339(),
+                pause.reason
+            )
         }
-        Reason::Cap { rule, scope, cap, running } => format!("The limit \"{rule}\" ({scope}) lets {cap} run, and {running} do."),
-        Reason::Rate { rule, scope, rate, next_in_s } => {
-            format!("The limit \"{rule}\" ({scope}) lets {rate} a second start; the next in {}.", span(*next_in_s))
+        Reason::Cap {
+            rule,
+            scope,
+            cap,
+            running,
+        } => format!("The limit \"{rule}\" ({scope}) lets {cap} run, and {running} do."),
+        Reason::Rate {
+            rule,
+            scope,
+            rate,
+            next_in_s,
+        } => {
+            format!(
+                "The limit \"{rule}\" ({scope}) lets {rate} a second start; the next in {}.",
+                span(*next_in_s)
+            )
         }
-        Reason::ConcurrencyKey { key, limit, running } => {
+        Reason::ConcurrencyKey {
+            key,
+            limit,
+            running,
+        } => {
             format!("At most {limit} with the concurrency key \"{key}\" may run, and {running} do.")
         }
         Reason::NoWorker { problem, .. } => {
@@ -66,7 +94,11 @@ fn time(job: &JobFacts, run_at: &str, in_s: f64, after: Option<&str>) -> String 
 
 fn dependencies(n: i32, jobs: &[Dependency]) -> String {
     let named: Vec<String> = jobs.iter().take(3).map(dependency).collect();
-    let more = if n as usize > named.len() { ", …" } else { "" };
+    let more = if n as usize > named.len() {
+        ", …"
+    } else {
+        ""
+    };
     let word = if n == 1 { "another job" } else { "other jobs" };
     format!(
         "It waits for {n} {word} to complete: {}{more}.",
@@ -93,7 +125,10 @@ fn behind(ahead: &QueueAhead) -> String {
         return "It is the next of its queue.".to_owned();
     }
     let when = ahead.estimate_s.map_or(String::new(), |s| {
-        format!(" At the pace of the last ten minutes it starts in about {}.", span(s))
+        format!(
+            " At the pace of the last ten minutes it starts in about {}.",
+            span(s)
+        )
     });
     format!(
         "{} of its tenant and {} of the queue in all are before it; tenants take turns.{when}",
@@ -111,9 +146,10 @@ fn running(job: &JobFacts) -> String {
     let since = job
         .started_at
         .map_or(String::new(), |at| format!(" since {}", at.to_rfc3339()));
-    let stopping = job
-        .cancel_requested_at
-        .map_or("", |_| " Its cancellation was asked for; it has its grace to stop.");
+    let stopping = job.cancel_requested_at.map_or(
+        "",
+        |_| " Its cancellation was asked for; it has its grace to stop.",
+    );
     format!(
         "It runs {place}{since}, attempt {} of {}.{stopping}",
         job.attempt, job.max_attempts
@@ -136,7 +172,12 @@ fn ended(job: &JobFacts) -> String {
 }
 
 fn first_line(text: &str) -> String {
-    text.lines().next().unwrap_or_default().chars().take(200).collect()
+    text.lines()
+        .next()
+        .unwrap_or_default()
+        .chars()
+        .take(200)
+        .collect()
 }
 
 /// A span of time in its two largest units.
@@ -161,7 +202,13 @@ mod tests {
         let told: Vec<String> = [0.2, 59.9, 61.0, 3_700.0, 200_000.0].map(span).into();
         assert_eq!(
             told,
-            ["less than a second", "59 s", "1 min 1 s", "1 h 1 min", "2 d 7 h"]
+            [
+                "less than a second",
+                "59 s",
+                "1 min 1 s",
+                "1 h 1 min",
+                "2 d 7 h"
+            ]
         );
     }
 

@@ -1,0 +1,218 @@
+//! Bodies, queries and paths, read so that a mistake is told with the name of what was wrong, and never as a 500.
+
+use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, StatusCode, header};
+use serde::de::DeserializeOwned;
+use sha2::{Digest, Sha256};
+
+use crate::problem::Problem;
+
+/// A body of JSON, with the hash of its bytes.
+pub(crate) struct Body<T> {
+    pub(crate) value: T,
+    pub(crate) sha256: [u8; 32],
+}
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
+    type Rejection = Problem;
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        check_content_type(request.headers())?;
+        let bytes = Bytes::from_request(request, state)
+            .await
+            .map_err(|rejection| unread(&rejection))?;
+        Ok(Self {
+            value: parse(&bytes)?,
+            sha256: Sha256::digest(&bytes).into(),
+        })
+    }
+}
+
+/// A body of JSON that may be left out; then it is `T`'s default.
+pub(crate) struct OptionalBody<T>(pub(crate) T);
+
+impl<T: DeserializeOwned + Default, S: Send + Sync> FromRequest<S> for OptionalBody<T> {
+    type Rejection = Problem;
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        check_content_type(request.headers())?;
+        let bytes = Bytes::from_request(request, state)
+            .await
+            .map_err(|rejection| unread(&rejection))?;
+        if bytes.is_empty() {
+            return Ok(Self(T::default()));
+        }
+        parse(&bytes).map(Self)
+    }
+}
+
+fn check_content_type(headers: &HeaderMap) -> Result<(), Problem> {
+    let Some(given) = headers.get(header::CONTENT_TYPE) else {
+        return Ok(());
+    };
+    let essence = given
+        .to_str()
+        .unwrap_or_default()
+        .split(';')
+        .next()
+        .unwrap_or_default()
+        .trim()
+        .to_ascii_lowercase();
+    if essence == "application/json" || essence.ends_with("+json") {
+        return Ok(());
+    }
+    let detail = "the body must be JSON: Content-Type: application/json";
+    Err(Problem::new(
+        StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        "unsupported_media_type",
+        detail,
+    )
+    .field("content-type"))
+}
+
+pub(crate) fn unread(rejection: &BytesRejection) -> Problem {
+    if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
+        let detail = "the body is larger than this route takes";
+        return Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", detail);
+    }
+    Problem::new(
+        StatusCode::BAD_REQUEST,
+        "body_unread",
+        "the body did not arrive whole",
+    )
+}
+
+/// Reads JSON; says where it stops being JSON, or which field does not fit.
+pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    let mut reader = serde_json::Deserializer::from_slice(bytes);
+    let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
+        let path = error.path().to_string();
+        misfit(&path, error.inner())
+    })?;
+    reader.end().map_err(|error| misfit(".", &error))?;
+    Ok(value)
+}
+
+fn misfit(path: &str, error: &serde_json::Error) -> Problem {
+    if !error.is_data() {
+        let detail = format!("the body is not JSON: {error}");
+        return Problem::new(StatusCode::BAD_REQUEST, "malformed_json", detail);
+    }
+    let text = error.to_string();
+    let problem = text.split(" at line ").next().unwrap_or(&text);
+    Problem::invalid(field_of(path, problem), problem)
+}
+
+/// The field that an error of serde is about: its path, and the name it quotes where the field itself is the problem.
+fn field_of(path: &str, problem: &str) -> String {
+    let quoted = ["unknown field `", "missing field `", "duplicate field `"]
+        .iter()
+        .find_map(|start| problem.strip_prefix(start)?.split('`').next());
+    match (path, quoted) {
+        (".", Some(name)) => name.to_owned(),
+        (".", None) => "body".to_owned(),
+        (path, Some(name)) if path == name || path.ends_with(&format!(".{name}")) => {
+            path.to_owned()
+        }
+        (path, Some(name)) => format!("{path}.{name}"),
+        (path, None) => path.to_owned(),
+    }
+}
+
+/// The query string.
+pub(crate) struct Params<T>(pub(crate) T);
+
+impl<T: DeserializeOwned, S: Sync> FromRequestParts<S> for Params<T> {
+    type Rejection = Problem;
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let Query(value) = Query::<T>::try_from_uri(&parts.uri).map_err(|rejection| {
+            let text = rejection.body_text();
+            let problem = text
+                .strip_prefix("Failed to deserialize query string: ")
+                .unwrap_or(&text);
+            let path = problem.split_once(": ").map_or(".", |(path, _)| path);
+            let path = if path.contains(' ') { "." } else { path };
+            let problem_only = problem
+                .strip_prefix(&format!("{path}: "))
+                .unwrap_or(problem);
+            let field = match field_of(path, problem_only) {
+                field if field == "body" => "query".to_owned(),
+                field => field,
+            };
+            Problem::malformed(field, problem)
+        })?;
+        Ok(Self(value))
+    }
+}
+
+/// The one variable part of a path.
+pub(crate) struct Name<T>(pub(crate) T);
+
+impl<T, S> FromRequestParts<S> for Name<T>
+where
+    T: std::str::FromStr,
+    T::Err: std::fmt::Display,
+    S: Send + Sync,
+{
+    type Rejection = Problem;
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let Path(text) = Path::<String>::from_request_parts(parts, state)
+            .await
+            .map_err(|rejection| Problem::malformed("path", rejection.body_text()))?;
+        let value = text
+            .parse()
+            .map_err(|error| Problem::malformed("path", format!("{error}")))?;
+        Ok(Self(value))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+
+    use super::*;
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Outer {
+        #[serde(rename = "inner")]
+        _inner: Inner,
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Inner {
+        #[serde(rename = "n")]
+        _n: u8,
+    }
+
+    #[test]
+    fn every_mistake_names_its_field() {
+        let cases = [
+            (r#"{"inner": {"n": 300}}"#, "inner.n"),
+            (r#"{"inner": {"n": 1, "m": 2}}"#, "inner.m"),
+            (r#"{"inner": {}}"#, "inner.n"),
+            (r#"{"inner": {"n": 1}, "x": 1}"#, "x"),
+            (r"{}", "inner"),
+            (r"[]", "inner"),
+        ];
+        for (text, field) in cases {
+            let problem = parse::<Outer>(text.as_bytes()).expect_err(text);
+            assert_eq!(
+                problem.field.as_deref(),
+                Some(field),
+                "{text}: {}",
+                problem.detail
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_no_json_says_where() {
+        for text in [r#"{"inner""#, "", r#"{"inner": {"n": 1}} x"#] {
+            let problem = parse::<Outer>(text.as_bytes()).expect_err(text);
+            assert_eq!(problem.code, "malformed_json");
+        }
+    }
+}

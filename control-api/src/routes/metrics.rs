@@ -1,0 +1,44 @@
+//! /metrics: Prometheus text of this process, and the queues' depths as gauges.
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::header;
+use axum::response::IntoResponse;
+use axum::routing::get;
+use fleet_queue::read::list_queues;
+use fleet_queue::telemetry::{DEPTH, OLDEST_SECONDS};
+
+use crate::auth::{Caller, Scope};
+use crate::problem::Problem;
+use crate::state::ApiState;
+
+const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+pub(crate) fn router() -> Router<ApiState> {
+    Router::new().route("/metrics", get(scrape))
+}
+
+async fn scrape(
+    State(state): State<ApiState>,
+    caller: Result<Caller, Problem>,
+) -> Result<impl IntoResponse, Problem> {
+    if !state.settings.metrics_open {
+        caller?.need(Scope::Metrics)?;
+    }
+    if let Err(problem) = gauge_queues(&state).await {
+        // What the process counted itself is worth scraping also while the database is away.
+        tracing::debug!(detail = problem.detail, "the queues' gauges are not fresh");
+    }
+    let text = (state.settings.render_metrics)();
+    Ok(([(header::CONTENT_TYPE, TEXT)], text))
+}
+
+async fn gauge_queues(state: &ApiState) -> Result<(), Problem> {
+    let mut conn = state.db.acquire("api.metrics").await?;
+    for queue in list_queues(&mut conn, None).await? {
+        metrics::gauge!(DEPTH, "queue" => queue.name.clone()).set(queue.depth as f64);
+        metrics::gauge!(OLDEST_SECONDS, "queue" => queue.name)
+            .set(queue.oldest_due_s.unwrap_or(0.0));
+    }
+    Ok(())
+}
