@@ -3,3 +3,9 @@
 #![allow(clippy::unwrap_used, reason = "a test's panic is its failure")]
 
 mod engine;
+mod migrations;
+mod process;
+mod schedules;
+mod tidy;
+mod upkeep;
+mod worker;

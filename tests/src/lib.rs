@@ -4,6 +4,7 @@
 
 pub mod database;
 pub mod invariants;
+pub mod process;
 pub mod wait;
 
 pub use database::{TestDb, database};

@@ -4,11 +4,10 @@ mod crowd;
 mod deaths;
 mod outage;
 
-use std::time::Duration;
 
-use fleet_jobs::diagnostics::{Abort, Effect, Noop, Sleep};
+use fleet_jobs::diagnostics::{Abort, Effect, Sleep};
 use fleet_queue::transitions::enqueue::enqueue_many;
-use fleet_queue::{Job, NewJob};
+use fleet_queue::NewJob;
 use fleet_tests::process::Process;
 use fleet_tests::{TestDb, eventually};
 
@@ -49,4 +48,3 @@ async fn no_effect_is_doubled(db: &TestDb, expected: i64) {
 const RUNNING: &str = "SELECT count(*) FROM fleet.job WHERE state = 'running'";
 const COMPLETED: &str = "SELECT count(*) FROM fleet.job_history WHERE state = 'completed'";
 const LIVING: &str = "SELECT count(*) FROM fleet.worker WHERE ended_at IS NULL";
-const LONG: Duration = Duration::from_secs(60);
