@@ -1,0 +1,146 @@
+//! `fleet ingest metrics FILE`: campaign metrics from a CSV or NDJSON file; bad rows are named and kept apart.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context, anyhow};
+use clap::{Args, Subcommand, ValueEnum};
+use fleet_jobs::metrics::{Format, IngestReport, Options, Scope, ingest};
+use fleet_queue::TenantId;
+use tokio::fs::File;
+use tokio::io::BufReader;
+
+use crate::database::Target;
+use crate::output::{Hue, Out, Page, Table, count};
+
+/// Take data in from files
+#[derive(Args, Debug)]
+pub(crate) struct Ingest {
+    #[command(flatten)]
+    target: Target,
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// Campaign metrics, a row a campaign and day; rows that cannot be believed go to quarantine
+    Metrics(Metrics),
+}
+
+#[derive(Args, Debug)]
+struct Metrics {
+    /// The file
+    file: PathBuf,
+    /// How its rows are written [default: by the file's extension]
+    #[arg(long)]
+    format: Option<Written>,
+    /// Take only this tenant's rows; without it every row names its tenant
+    #[arg(long)]
+    tenant: Option<TenantId>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Written {
+    /// Comma-separated values under a header line
+    Csv,
+    /// One JSON object a line
+    Ndjson,
+}
+
+impl From<Written> for Format {
+    fn from(written: Written) -> Self {
+        match written {
+            Written::Csv => Self::Csv,
+            Written::Ndjson => Self::Ndjson,
+        }
+    }
+}
+
+impl Ingest {
+    pub(crate) async fn run(self, out: Out) -> anyhow::Result<ExitCode> {
+        let What::Metrics(metrics) = self.what;
+        let options = metrics.options()?;
+        let file = File::open(&metrics.file).await;
+        let file = file.with_context(|| format!("could not open {}", metrics.file.display()))?;
+        let length = file.metadata().await.map_or(0, |metadata| metadata.len());
+
+        let database = self.target.connect().await?;
+        // Not in a transaction: each batch commits by itself.
+        let mut conn = database.db().acquire("metrics.ingest").await?;
+        let bar = out.progress().bytes("reading", length);
+        let report = ingest(&mut conn, BufReader::new(file), &options, |progress| {
+            bar.set_position(progress.bytes);
+            bar.set_message(format!("{} rows", count(progress.rows as i64)));
+        })
+        .await;
+        bar.finish_and_clear();
+        let report = report?;
+        out.answer(&report, |page| draw(page, &metrics.file, &report))?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+impl Metrics {
+    fn options(&self) -> anyhow::Result<Options> {
+        let format = self
+            .format
+            .map(Format::from)
+            .or_else(|| Format::of(&self.file));
+        let format = format.ok_or_else(|| {
+            anyhow!(
+                "{} ends neither in .csv nor in .ndjson; say which it is with --format",
+                self.file.display()
+            )
+        })?;
+        let scope = self.tenant.map_or(Scope::Platform, Scope::Tenant);
+        Ok(Options {
+            format,
+            scope,
+            source: self.file.display().to_string(),
+        })
+    }
+}
+
+fn draw(page: &mut Page, file: &Path, report: &IngestReport) {
+    let n = |rows: u64| count(rows as i64);
+    page.heading(&format!("{}: {} rows read", file.display(), n(report.read)));
+    page.field(
+        "accepted",
+        format_args!(
+            "{} ({} replaced an earlier one)",
+            n(report.accepted),
+            n(report.replaced)
+        ),
+    );
+    let bad = if report.quarantined > 0 {
+        Hue::Yellow
+    } else {
+        Hue::Plain
+    };
+    page.field_hued("quarantined", bad, n(report.quarantined));
+    if !report.ignored_columns.is_empty() {
+        page.field(
+            "ignored",
+            format_args!("columns {}", report.ignored_columns.join(", ")),
+        );
+    }
+    if report.quarantined == 0 {
+        return;
+    }
+    page.heading("Why rows were refused");
+    for (reason, rows) in &report.by_reason {
+        page.field(reason.name(), n(*rows));
+    }
+    page.heading("The first of them");
+    let mut table = Table::new(&[">LINE", "FIELD", "REASON", "BEGINS"]);
+    for example in &report.examples {
+        table.row([
+            example.line.to_string().into(),
+            example.field.unwrap_or("").into(),
+            example.reason.name().into(),
+            example.text.as_str().into(),
+        ]);
+    }
+    page.table(&table, "");
+}

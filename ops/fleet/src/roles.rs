@@ -1,0 +1,188 @@
+//! The wiring: from settings to running roles. The only place that knows all of them.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use fleet_control_api::ApiSettings;
+use fleet_queue::{Db, Probes, Registry, kinds};
+use fleet_runtime::config::{Settings, Sources};
+use fleet_runtime::lifecycle::{Exit, Lifecycle, Shutdown};
+use fleet_runtime::pool::{self, PoolSettings};
+use fleet_runtime::telemetry::{Metrics, chain};
+use fleet_scheduler::SchedulerSettings;
+use fleet_worker::{WorkerError, WorkerSettings};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::output::Out;
+
+/// Tasks get this long after the worker's own grace, to write down what they did.
+const LAST_WORDS: Duration = Duration::from_secs(5);
+
+/// The settings of this process; `change` adds what the command line said.
+pub(crate) fn settings(
+    file: Option<&Path>,
+    change: impl FnOnce(Sources) -> Sources,
+) -> anyhow::Result<Settings> {
+    Ok(Settings::load(change(Sources::of_process(file)))?)
+}
+
+/// Connections for one role.
+pub(crate) async fn connect(
+    settings: &Settings,
+    url: &str,
+    role: &str,
+    probes: Probes,
+) -> anyhow::Result<Db> {
+    let pool = PoolSettings {
+        max: settings.database.pool_max,
+        application_name: format!("fleet {role}"),
+        statement_timeout: settings.database.statement_timeout,
+        transaction_pooler: settings.database.transaction_pooler,
+    };
+    Ok(Db::with_probes(pool::connect(url, &pool).await?, probes))
+}
+
+/// Probes as a test set them for this process; without any, every probe is a no-op.
+pub(crate) fn probes(text: Option<&str>) -> anyhow::Result<Probes> {
+    match text {
+        None => Ok(Probes::default()),
+        Some(text) => Probes::parse(text)
+            .map_err(anyhow::Error::msg)
+            .context("FLEET_PROBES"),
+    }
+}
+
+/// Every kind this binary serves.
+pub(crate) fn registry(diagnostics: bool) -> Registry {
+    let families = fleet_jobs::registry();
+    match diagnostics {
+        true => families.merge(fleet_jobs::diagnostics::registry()),
+        false => families,
+    }
+}
+
+/// Writes the kinds down, so that the API, the CLI and SQL callers know them.
+pub(crate) async fn register_kinds(db: &Db, registry: &Registry) -> anyhow::Result<()> {
+    let infos: Vec<_> = registry.infos().cloned().collect();
+    let mut conn = db.acquire("kinds.register").await?;
+    kinds::register_kinds(&mut conn, &infos).await?;
+    Ok(())
+}
+
+/// Logs and metrics of a process that runs roles.
+pub(crate) fn telemetry(settings: &Settings) -> anyhow::Result<Metrics> {
+    fleet_runtime::telemetry::install_logs(&settings.log)?;
+    tracing::debug!("settings:\n{settings}");
+    Ok(Metrics::install()?)
+}
+
+/// A life whose grace covers the worker's.
+pub(crate) fn lifecycle(settings: &Settings) -> Lifecycle {
+    Lifecycle::new(settings.worker.shutdown_grace + LAST_WORDS)
+}
+
+/// Runs a worker for as long as the process lives.
+pub(crate) fn spawn_worker(
+    life: &Lifecycle,
+    settings: &Settings,
+    name: &str,
+    db: Db,
+    registry: Registry,
+) {
+    let Shutdown { soft, hard } = life.shutdown();
+    let running = run_worker(settings, name, db, registry, soft, hard);
+    life.spawn(name, async { running.await.map_err(|error| chain(&error)) });
+}
+
+/// A worker with these settings, until told to stop.
+pub(crate) fn run_worker(
+    settings: &Settings,
+    name: &str,
+    db: Db,
+    registry: Registry,
+    soft: CancellationToken,
+    hard: CancellationToken,
+) -> impl Future<Output = Result<(), WorkerError>> + Send + 'static {
+    fleet_worker::run(worker_settings(settings, name), db, registry, soft, hard)
+}
+
+/// Runs a scheduler for as long as the process lives.
+pub(crate) fn spawn_scheduler(life: &Lifecycle, settings: &Settings, db: Db) {
+    let running = fleet_scheduler::run(scheduler_settings(settings), db, life.shutdown().soft);
+    life.spawn("scheduler", async {
+        running.await.map_err(|error| chain(&error))
+    });
+}
+
+/// Serves the API for as long as the process lives.
+pub(crate) fn spawn_api(
+    life: &Lifecycle,
+    settings: &Settings,
+    db: Db,
+    registry: Registry,
+    listener: TcpListener,
+    metrics: Metrics,
+) {
+    let settings = api_settings(settings, metrics);
+    let serving = fleet_control_api::serve(settings, db, registry, listener, life.shutdown().soft);
+    life.spawn("api", async {
+        serving.await.map_err(|error| chain(&error))
+    });
+}
+
+/// Says how the process ended, and gives its exit code.
+pub(crate) fn farewell(exit: &Exit, out: Out) -> anyhow::Result<u8> {
+    match exit {
+        Exit::Asked { unfinished } if unfinished.is_empty() => out.note("stopped"),
+        Exit::Asked { unfinished } => {
+            out.note(format_args!(
+                "stopped, though these did not end: {}",
+                unfinished.join(", ")
+            ));
+        }
+        Exit::Died { task, why } => anyhow::bail!("{task} died: {why}"),
+    }
+    Ok(exit.code())
+}
+
+fn worker_settings(settings: &Settings, name: &str) -> WorkerSettings {
+    let of = &settings.worker;
+    WorkerSettings {
+        concurrency: of.concurrency as usize,
+        queues: of
+            .queues
+            .iter()
+            .map(|(queue, share)| (queue.clone(), *share as usize))
+            .collect(),
+        lease_ttl: of.lease_ttl,
+        renew_every: of.lease_renew_every,
+        // Two renewals may fail, and the handlers are gone before another worker may have their jobs.
+        give_up_after: (of.lease_renew_every * 5 / 2).min(of.lease_ttl * 3 / 4),
+        shutdown_grace: of.shutdown_grace,
+        poll_every: of.poll_every,
+        listen: !settings.database.transaction_pooler,
+        name: name.to_owned(),
+        ..WorkerSettings::default()
+    }
+}
+
+fn scheduler_settings(settings: &Settings) -> SchedulerSettings {
+    SchedulerSettings {
+        host: WorkerSettings::default().host,
+        lease_ttl: settings.worker.lease_ttl,
+        keep_days: i32::try_from(settings.scheduler.history_retention_days).unwrap_or(i32::MAX),
+        ..SchedulerSettings::default()
+    }
+}
+
+fn api_settings(settings: &Settings, metrics: Metrics) -> ApiSettings {
+    ApiSettings {
+        batch_bytes_max: settings.api.body_limit_bytes,
+        request_timeout: settings.api.request_timeout,
+        render_metrics: Arc::new(move || metrics.render()),
+        ..ApiSettings::default()
+    }
+}
