@@ -123,6 +123,28 @@ COMMENT ON TABLE fleet.leaderboard_sums IS 'A run''s working table: sums by subj
 COMMENT ON COLUMN fleet.leaderboard_sums.subject_tenant_id IS 'The nil tenant for partners, who are one and the same for all tenants.';
 COMMENT ON COLUMN fleet.leaderboard_sums.spend_micros IS 'Numeric, because a sum over a million rows may pass what a bigint holds.';
 COMMENT ON COLUMN fleet.leaderboard_sums.days IS 'The distinct days with impressions.';
+CREATE UNLOGGED TABLE fleet.leaderboard_totals (
+    tenant_id         uuid NOT NULL,
+    run_id            uuid NOT NULL,
+    subject_id        uuid NOT NULL,
+    subject_tenant_id uuid NOT NULL,
+    partner_id        uuid,
+    label             text NOT NULL,
+    status            text NOT NULL,
+    impressions       numeric NOT NULL,
+    clicks            numeric NOT NULL,
+    conversions       numeric NOT NULL,
+    spend_micros      numeric NOT NULL,
+    revenue_micros    numeric NOT NULL,
+    days              bigint NOT NULL,
+    ctr               numeric,
+    cvr               numeric,
+    roas              numeric,
+    missing           jsonb NOT NULL
+);
+COMMENT ON TABLE fleet.leaderboard_totals IS 'A run''s other working table: one row a subject, its segments taken together, judged eligible or not.';
+COMMENT ON COLUMN fleet.leaderboard_totals.ctr IS 'Shrunk, like cvr. Null where no segment of it had a trial.';
+CREATE INDEX leaderboard_totals_by_run ON fleet.leaderboard_totals (run_id);
 CREATE INDEX leaderboard_sums_by_run ON fleet.leaderboard_sums (run_id);
 
 -- (successes + M m) / (trials + M): the mean of the beta posterior. Rounded so that equal rates are equal whatever the order of summation.
@@ -149,6 +171,7 @@ ALTER TABLE fleet.leaderboards ENABLE ROW LEVEL SECURITY;
 ALTER TABLE fleet.leaderboard_runs ENABLE ROW LEVEL SECURITY;
 ALTER TABLE fleet.leaderboard_entries ENABLE ROW LEVEL SECURITY;
 ALTER TABLE fleet.leaderboard_priors ENABLE ROW LEVEL SECURITY;
+ALTER TABLE fleet.leaderboard_totals ENABLE ROW LEVEL SECURITY;
 ALTER TABLE fleet.leaderboard_sums ENABLE ROW LEVEL SECURITY;
 -- A platform board and its runs name nobody, so every tenant may know of them; entries stay behind fleet.leaderboard_shown.
 CREATE POLICY own_tenant_or_platform ON fleet.leaderboards
@@ -159,6 +182,7 @@ CREATE POLICY own_tenant_or_platform ON fleet.leaderboard_runs
     WITH CHECK (fleet.may_see(tenant_id));
 CREATE POLICY own_tenant ON fleet.leaderboard_entries USING (fleet.may_see(tenant_id));
 CREATE POLICY own_tenant ON fleet.leaderboard_priors USING (fleet.may_see(tenant_id));
+CREATE POLICY own_tenant ON fleet.leaderboard_totals USING (fleet.may_see(tenant_id));
 CREATE POLICY own_tenant ON fleet.leaderboard_sums USING (fleet.may_see(tenant_id));
 -- Column by column, to leave out the salt.
 GRANT SELECT (tenant_id, board_id, name, subject_kind, period, industry, scoring_criteria, current_run_id, created_at) ON fleet.leaderboards TO fleet_api;

@@ -70,7 +70,7 @@ COMMENT ON VIEW fleet.partner_leaderboard IS 'Ranked partners of every board''s 
 -- The session's fleet.tenant is the viewer: * or the board's own tenant for an admin. viewer_partner is who a partner's session acts for.
 CREATE FUNCTION fleet.leaderboard_shown(of_board uuid, of_run uuid, viewer_is_admin boolean, viewer_partner uuid, after_place integer, at_most integer, only_subject uuid)
 RETURNS TABLE (place integer, is_own boolean, subject_id uuid, label text, visibility text, status text, rank integer, dense_rank integer,
-               percentile numeric, prev_rank integer, rank_delta integer, is_new boolean, score numeric, metrics jsonb, missing jsonb)
+               percentile numeric, prev_rank integer, rank_delta integer, is_new boolean, score numeric, badges text[], metrics jsonb, missing jsonb)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog AS $$
     WITH seen AS (
         SELECT e.*, COALESCE(v.visibility, 'anonymous') AS visibility, b.subject_kind, b.alias_salt,
@@ -97,6 +97,9 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog AS $$
            CASE WHEN s.by_admin OR s.is_own OR s.visibility = 'named' THEN s.label
                 ELSE initcap(s.subject_kind) || ' #' || left(encode(sha256(s.alias_salt || uuid_send(s.subject_id)), 'hex'), s.alias_digits) END,
            s.visibility, s.status, s.rank, s.dense_rank, s.percentile, s.prev_rank, s.rank_delta, s.is_new, s.score,
+           ARRAY(SELECT g.badge FROM fleet.badges AS g
+                 WHERE g.tenant_id = s.tenant_id AND g.board_id = of_board AND g.subject_id = s.subject_id
+                   AND g.subject_tenant_id = s.subject_tenant_id AND g.revoked_at IS NULL),
            -- Exact revenue would name an anonymous subject to whoever knows it.
            CASE WHEN s.by_admin OR s.is_own OR s.visibility = 'named' THEN s.metrics ELSE '{}' END,
            CASE WHEN s.by_admin OR s.is_own THEN s.missing ELSE '[]' END

@@ -1,2 +1,17 @@
-//! The job families: what the business does with the fleet.
+//! The job families: what the business does with the fleet, and the registry of their kinds.
+
+pub mod demo;
+pub mod diagnostics;
+pub mod leaderboard;
 pub mod metrics;
+pub mod telemetry;
+
+use fleet_queue::Registry;
+
+/// Every kind, ready to be run by a worker and offered by the API.
+pub fn registry() -> Registry {
+    Registry::new()
+        .job::<leaderboard::Refresh>(())
+        .job::<leaderboard::PromotionReview>(())
+        .job::<leaderboard::Prune>(())
+}

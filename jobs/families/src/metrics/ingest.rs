@@ -15,7 +15,7 @@ use super::identity;
 use super::intake::Intake;
 use super::lines::Lines;
 use super::row::Scope;
-use super::validate::{Reason, Rules};
+use super::validate::Reason;
 
 /// How rows are written down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -19,6 +19,6 @@ pub use ingest::{Example, Format, IngestError, IngestReport, Options, Progress, 
 pub use row::{MetricRow, Scope, id_of};
 pub use validate::Reason;
 
-pub(crate) use identity::{rules, today};
+pub(crate) use identity::today;
 
 pub(crate) use row::Origin;

@@ -14,25 +14,26 @@ pub(crate) fn record(line: &str) -> Result<Raw<'_>, Fault> {
         serde_json::from_str(line).map_err(|_| Fault::line(Reason::Malformed))?;
     let mut raw = Raw::default();
     for (name, value) in object {
-        if let Some(index) = field_index(&name)
-            && let Some(text) =
-                scalar(value.get()).ok_or_else(|| Fault::at(&name, Reason::WrongType))?
-        {
+        let Some(index) = field_index(&name) else {
+            continue;
+        };
+        if let Some(text) = scalar(value.get()).map_err(|reason| Fault::at(&name, reason))? {
             raw.set(index, text);
         }
     }
     Ok(raw)
 }
 
-/// The text of a string or number, `Some(None)` of null; `None` of anything else.
-fn scalar(json: &str) -> Option<Option<Cow<'_, str>>> {
-    match json.as_bytes().first()? {
-        b'"' => serde_json::from_str(json)
-            .ok()
-            .map(|text: String| Some(Cow::Owned(text))),
-        b'n' => Some(None),
-        b'-' | b'0'..=b'9' => Some(Some(Cow::Borrowed(json))),
-        _ => None,
+/// The text of a string or number; nothing of null.
+fn scalar(json: &str) -> Result<Option<Cow<'_, str>>, Reason> {
+    match json.as_bytes() {
+        [b'"', ..] => match serde_json::from_str::<String>(json) {
+            Ok(text) => Ok(Some(Cow::Owned(text))),
+            Err(_) => Err(Reason::Malformed),
+        },
+        [b'n', ..] => Ok(None),
+        [b'-' | b'0'..=b'9', ..] => Ok(Some(Cow::Borrowed(json))),
+        _ => Err(Reason::WrongType),
     }
 }
 

@@ -1,0 +1,375 @@
+//! `leaderboard.promotion_review`: proposes who should rise and who should step down, for a person to decide.
+//!
+//! Trigger: a weekly schedule, after the weekly partner board.
+//! Effect: `promotion_candidates` proposed or withdrawn, each with its event.
+//! Safe to repeat because: a partner has at most one pending proposal, and what still holds is left alone.
+//! Gives up when: the board is missing, is no weekly partner board, or its criteria cannot be used.
+
+use std::time::Duration;
+
+use fleet_queue::{Cx, Job, JobError, JobResult, Policy, TenantId};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use sqlx::{Connection, PgConnection};
+use uuid::Uuid;
+
+use super::badges::last_top_rank;
+use super::board::{self, Board, BoardError, SubjectKind};
+use super::criteria::{Criteria, Promotions};
+use super::period::Period;
+use super::standing::{Standing, Week, standings};
+
+/// Reviews the partners of a weekly board.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PromotionReview {
+    /// A weekly board of partners.
+    pub board_id: Uuid,
+}
+
+/// What a review did.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Reviewed {
+    /// Partners looked at: the top of the board, the seniors, and those with a pending proposal.
+    pub partners: u64,
+    /// New proposals to promote.
+    pub promotions: u64,
+    /// New proposals to demote.
+    pub demotions: u64,
+    /// Proposals whose grounds are gone.
+    pub withdrawn: u64,
+}
+
+impl Job for PromotionReview {
+    const KIND: &'static str = "leaderboard.promotion_review";
+    const DESCRIPTION: &'static str =
+        "Proposes promotions and demotions of partners, for a person to decide";
+
+    type Deps = ();
+
+    fn policy() -> Policy {
+        Policy {
+            timeout: Duration::from_mins(2),
+            max_attempts: 8,
+            ..Policy::DEFAULT
+        }
+    }
+
+    fn example() -> Self {
+        Self {
+            board_id: Uuid::nil(),
+        }
+    }
+
+    async fn run(self, cx: Cx<()>) -> JobResult {
+        let mut conn = cx.pool().acquire().await?;
+        let board = weekly_partner_board(&mut conn, cx.tenant(), self.board_id).await?;
+        let criteria = Criteria::parse(&board.criteria)
+            .map_err(|faults| JobError::discard(BoardError::Criteria(faults).to_string()))?;
+        let mut tx = conn.begin().await?;
+        let reviewed = review(&mut tx, &board, &criteria.promotions).await?;
+        let done = cx.settle_in(&mut tx, Some(&reviewed)).await?;
+        tx.commit().await?;
+        Ok(done)
+    }
+}
+
+async fn weekly_partner_board(
+    conn: &mut PgConnection,
+    tenant: TenantId,
+    board: Uuid,
+) -> Result<Board, JobError> {
+    let found = board::load(conn, tenant, board).await?;
+    let board = found
+        .ok_or_else(|| JobError::discard(format!("board_id: there is no leaderboard {board}")))?;
+    if board.kind == SubjectKind::Partner && board.period == Period::Week {
+        Ok(board)
+    } else {
+        Err(JobError::discard(
+            "board_id: promotions rest on a weekly board of partners",
+        ))
+    }
+}
+
+/// Proposes and withdraws, in the caller's transaction.
+pub async fn review(
+    conn: &mut PgConnection,
+    board: &Board,
+    rules: &Promotions,
+) -> Result<Reviewed, sqlx::Error> {
+    let mut reviewed = Reviewed::default();
+    for standing in standings(conn, board, rules).await? {
+        reviewed.partners += 1;
+        let verdict = judge(&standing, rules);
+        match (verdict, standing.pending.as_deref()) {
+            (Verdict::Stay, Some(_)) => {
+                withdraw(conn, board, &standing).await?;
+                reviewed.withdrawn += 1;
+            }
+            (Verdict::Promote, None) if !standing.lately_rejected => {
+                propose(conn, board, &standing, "promotion").await?;
+                reviewed.promotions += 1;
+            }
+            (Verdict::Demote, None) if !standing.lately_rejected => {
+                propose(conn, board, &standing, "demotion").await?;
+                reviewed.demotions += 1;
+            }
+            _ => {}
+        }
+    }
+    Ok(reviewed)
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verdict {
+    Promote,
+    Demote,
+    Stay,
+}
+
+/// Up: the top for some weeks in a row, promises kept, nothing open against it. Down: well out of it for longer, or promises broken.
+fn judge(standing: &Standing, rules: &Promotions) -> Verdict {
+    let inside = |week: &Week, share| {
+        week.rank
+            .is_some_and(|rank| rank <= last_top_rank(week.ranked, share, rules.min_ranked))
+    };
+    // A week without a rank proves nothing, in either direction.
+    let outside = |week: &Week| {
+        week.rank.is_some()
+            && week.ranked >= rules.min_ranked
+            && !inside(week, rules.demotion_share)
+    };
+    let all = |weeks: usize, holds: &dyn Fn(&Week) -> bool| {
+        standing.weeks.len() >= weeks && standing.weeks.iter().take(weeks).all(holds)
+    };
+    let sla = standing.sla(rules);
+    if standing.senior {
+        let slipped = all(rules.demotion_weeks, &outside);
+        let broke = sla.is_some_and(|share| share < rules.demotion_sla);
+        return if slipped || broke {
+            Verdict::Demote
+        } else {
+            Verdict::Stay
+        };
+    }
+    let reliable = sla.is_some_and(|share| share >= rules.min_sla);
+    let clean = standing.against.is_empty();
+    let top = all(rules.weeks, &|week| inside(week, rules.top_share));
+    if top && reliable && clean {
+        Verdict::Promote
+    } else {
+        Verdict::Stay
+    }
+}
+
+fn evidence(standing: &Standing) -> Value {
+    json!({
+        "weeks": standing.weeks.0, "sla_met": standing.sla_met, "sla_total": standing.sla_total,
+        "against": standing.against,
+    })
+}
+
+async fn propose(
+    conn: &mut PgConnection,
+    board: &Board,
+    standing: &Standing,
+    direction: &str,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        r#"-- promotion.propose
+        WITH proposed AS (
+            INSERT INTO fleet.promotion_candidates (tenant_id, board_id, partner_id, direction, evidence)
+            VALUES ($1, $2, $3, $4, $5)
+            ON CONFLICT (tenant_id, partner_id) WHERE status = 'pending' DO NOTHING
+            RETURNING candidate_id
+        )
+        INSERT INTO fleet.event (tenant_id, kind, subject, payload)
+        SELECT $1, 'promotion.proposed', $3::text, jsonb_build_object('candidate_id', candidate_id, 'direction', $4::text, 'evidence', $5::jsonb)
+        FROM proposed"#,
+        board.tenant.0,
+        board.id,
+        standing.partner_id,
+        direction,
+        evidence(standing),
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+async fn withdraw(
+    conn: &mut PgConnection,
+    board: &Board,
+    standing: &Standing,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        r#"-- promotion.withdraw
+        WITH withdrawn AS (
+            UPDATE fleet.promotion_candidates
+            SET status = 'withdrawn', decided_at = fleet.clock(), note = 'its grounds no longer hold'
+            WHERE tenant_id = $1 AND board_id = $2 AND partner_id = $3 AND status = 'pending'
+            RETURNING candidate_id
+        )
+        INSERT INTO fleet.event (tenant_id, kind, subject, payload)
+        SELECT $1, 'promotion.withdrawn', $3::text, jsonb_build_object('candidate_id', candidate_id)
+        FROM withdrawn"#,
+        board.tenant.0,
+        board.id,
+        standing.partner_id,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use sqlx::types::Json;
+
+    use super::*;
+
+    fn weeks(ranks: &[i32]) -> Json<Vec<Week>> {
+        let week = |rank: &i32| Week {
+            rank: (*rank > 0).then_some(*rank),
+            ranked: 100,
+        };
+        Json(ranks.iter().map(week).collect())
+    }
+
+    fn standard(ranks: &[i32]) -> Standing {
+        Standing {
+            partner_id: Uuid::nil(),
+            senior: false,
+            weeks: weeks(ranks),
+            sla_met: 99,
+            sla_total: 100,
+            against: Vec::new(),
+            pending: None,
+            lately_rejected: false,
+        }
+    }
+
+    fn senior(ranks: &[i32]) -> Standing {
+        Standing {
+            senior: true,
+            ..standard(ranks)
+        }
+    }
+
+    fn verdict(standing: &Standing) -> Verdict {
+        judge(standing, &Promotions::default())
+    }
+
+    #[test]
+    fn two_weeks_at_the_top_promote_and_one_does_not() {
+        assert_eq!(verdict(&standard(&[10, 10])), Verdict::Promote);
+        for ranks in [&[10][..], &[10, 11], &[11, 10], &[10, 0, 10], &[]] {
+            assert_eq!(verdict(&standard(ranks)), Verdict::Stay, "{ranks:?}");
+        }
+    }
+
+    #[test]
+    fn each_obstacle_alone_bars_a_promotion() {
+        let top = standard(&[1, 1]);
+        let barred = [
+            Standing {
+                sla_met: 94,
+                ..top.clone()
+            },
+            Standing {
+                sla_met: 19,
+                sla_total: 19,
+                ..top.clone()
+            },
+            Standing {
+                against: vec!["anomaly".to_owned()],
+                ..top.clone()
+            },
+            Standing {
+                against: vec!["escalation".to_owned()],
+                ..top.clone()
+            },
+        ];
+        for standing in barred {
+            assert_eq!(verdict(&standing), Verdict::Stay, "{standing:?}");
+        }
+        assert_eq!(
+            verdict(&Standing {
+                sla_met: 95,
+                ..top.clone()
+            }),
+            Verdict::Promote
+        );
+        assert_eq!(
+            verdict(&Standing {
+                sla_met: 20,
+                sla_total: 20,
+                ..top
+            }),
+            Verdict::Promote
+        );
+    }
+
+    #[test]
+    fn a_senior_goes_only_after_four_weeks_out_or_for_broken_promises() {
+        assert_eq!(verdict(&senior(&[26, 99, 40, 26])), Verdict::Demote);
+        for ranks in [
+            &[26, 26, 26][..],
+            &[26, 25, 99, 99],
+            &[26, 26, 0, 26],
+            &[11, 11, 11, 11],
+        ] {
+            assert_eq!(verdict(&senior(ranks)), Verdict::Stay, "{ranks:?}");
+        }
+        assert_eq!(
+            verdict(&Standing {
+                sla_met: 89,
+                ..senior(&[1, 1])
+            }),
+            Verdict::Demote
+        );
+        assert_eq!(
+            verdict(&Standing {
+                sla_met: 90,
+                ..senior(&[1, 1])
+            }),
+            Verdict::Stay
+        );
+        assert_eq!(
+            verdict(&Standing {
+                sla_met: 0,
+                sla_total: 19,
+                ..senior(&[1, 1])
+            }),
+            Verdict::Stay
+        );
+    }
+
+    #[test]
+    fn a_small_board_moves_nobody() {
+        let small = |rank| {
+            Json(vec![
+                Week {
+                    rank: Some(rank),
+                    ranked: 9
+                };
+                4
+            ])
+        };
+        assert_eq!(
+            verdict(&Standing {
+                weeks: small(1),
+                ..standard(&[])
+            }),
+            Verdict::Stay
+        );
+        assert_eq!(
+            verdict(&Standing {
+                weeks: small(9),
+                ..senior(&[])
+            }),
+            Verdict::Stay
+        );
+    }
+}
