@@ -7,8 +7,9 @@ use uuid::Uuid;
 use super::Definition;
 use super::catch_up::Clockwork;
 use super::definition::bound;
-use super::history::{Written, write_history};
+use super::history::write_history;
 use super::start::{FiredTick, Locked, start};
+use super::transaction::finish;
 use super::wall::whole_second;
 use crate::{Error, TenantId};
 
@@ -31,6 +32,16 @@ pub async fn pause(conn: &mut PgConnection, id: Uuid, note: &str, by: &str) -> R
         .begin()
         .await
         .map_err(Error::database("schedules.pause"))?;
+    let done = pause_locked(&mut tx, id, note, by).await;
+    finish(tx, done, "schedules.pause").await
+}
+
+async fn pause_locked(
+    conn: &mut PgConnection,
+    id: Uuid,
+    note: &str,
+    by: &str,
+) -> Result<bool, Error> {
     let revision = sqlx::query_scalar!(
         r#"-- schedules.pause
         UPDATE fleet.schedule
@@ -41,27 +52,13 @@ pub async fn pause(conn: &mut PgConnection, id: Uuid, note: &str, by: &str) -> R
         by,
         note,
     )
-    .fetch_optional(&mut *tx)
+    .fetch_optional(&mut *conn)
     .await
     .map_err(Error::database("schedules.pause"))?;
     let Some(revision) = revision else {
         return Ok(false);
     };
-    let (action, note) = ("paused", Some(note));
-    write_history(
-        &mut tx,
-        Written {
-            id,
-            revision,
-            action,
-            note,
-            by,
-        },
-    )
-    .await?;
-    tx.commit()
-        .await
-        .map_err(Error::database("schedules.pause"))?;
+    write_history(conn, (id, revision), "paused", Some(note), by).await?;
     Ok(true)
 }
 
@@ -71,7 +68,12 @@ pub async fn resume(conn: &mut PgConnection, id: Uuid, by: &str) -> Result<bool,
         .begin()
         .await
         .map_err(Error::database("schedules.resume"))?;
-    let Some(row) = lock(&mut tx, id).await? else {
+    let done = resume_locked(&mut tx, id, by).await;
+    finish(tx, done, "schedules.resume").await
+}
+
+async fn resume_locked(conn: &mut PgConnection, id: Uuid, by: &str) -> Result<bool, Error> {
+    let Some(row) = lock(conn, id).await? else {
         return Ok(false);
     };
     if !row.paused {
@@ -93,24 +95,10 @@ pub async fn resume(conn: &mut PgConnection, id: Uuid, by: &str) -> Result<bool,
         next_at.map(|next| clockwork.due(next)),
         by,
     )
-    .fetch_one(&mut *tx)
+    .fetch_one(&mut *conn)
     .await
     .map_err(Error::database("schedules.resume"))?;
-    let (action, note) = ("resumed", None);
-    write_history(
-        &mut tx,
-        Written {
-            id,
-            revision,
-            action,
-            note,
-            by,
-        },
-    )
-    .await?;
-    tx.commit()
-        .await
-        .map_err(Error::database("schedules.resume"))?;
+    write_history(conn, (id, revision), "resumed", None, by).await?;
     Ok(true)
 }
 
@@ -120,32 +108,23 @@ pub async fn delete(conn: &mut PgConnection, id: Uuid, by: &str) -> Result<bool,
         .begin()
         .await
         .map_err(Error::database("schedules.delete"))?;
-    let Some(row) = lock(&mut tx, id).await? else {
+    let done = delete_locked(&mut tx, id, by).await;
+    finish(tx, done, "schedules.delete").await
+}
+
+async fn delete_locked(conn: &mut PgConnection, id: Uuid, by: &str) -> Result<bool, Error> {
+    let Some(row) = lock(conn, id).await? else {
         return Ok(false);
     };
-    let (revision, action, note) = (row.revision + 1, "deleted", None);
-    write_history(
-        &mut tx,
-        Written {
-            id,
-            revision,
-            action,
-            note,
-            by,
-        },
-    )
-    .await?;
+    write_history(conn, (id, row.revision + 1), "deleted", None, by).await?;
     sqlx::query!(
         r#"-- schedules.delete
         DELETE FROM fleet.schedule WHERE id = $1"#,
         id,
     )
-    .execute(&mut *tx)
+    .execute(&mut *conn)
     .await
     .map_err(Error::database("schedules.delete"))?;
-    tx.commit()
-        .await
-        .map_err(Error::database("schedules.delete"))?;
     Ok(true)
 }
 
@@ -155,19 +134,21 @@ pub async fn run_now(conn: &mut PgConnection, id: Uuid) -> Result<Option<Ran>, E
         .begin()
         .await
         .map_err(Error::database("schedules.run_now"))?;
-    let Some(row) = lock(&mut tx, id).await? else {
+    let done = run_now_locked(&mut tx, id).await;
+    finish(tx, done, "schedules.run_now").await
+}
+
+async fn run_now_locked(conn: &mut PgConnection, id: Uuid) -> Result<Option<Ran>, Error> {
+    let Some(row) = lock(conn, id).await? else {
         return Ok(None);
     };
-    let tick_at = free_instant(&mut tx, id, row.now).await?;
+    let tick_at = free_instant(conn, id, row.now).await?;
     let locked = Locked {
         id,
         tenant: TenantId(row.tenant_id),
         definition: Definition::read(row.definition)?,
     };
-    let mut started = start(&mut tx, &locked, &[tick_at], "hand").await?;
-    tx.commit()
-        .await
-        .map_err(Error::database("schedules.run_now"))?;
+    let mut started = start(conn, &locked, &[tick_at], "hand").await?;
     Ok(Some(Ran {
         tick: started
             .ticks

@@ -12,6 +12,7 @@ use uuid::Uuid;
 use super::Definition;
 use super::catch_up::{Clockwork, ROUND_MAX};
 use super::start::{FiredTick, Locked, start};
+use super::transaction::finish;
 use crate::{Error, TenantId};
 
 /// What one round did.
@@ -79,18 +80,17 @@ async fn fire_or_put_off(
     row: Due,
     fired: &mut Fired,
 ) -> Result<(), Error> {
-    let verb = Error::database;
     // A savepoint: what fails takes nothing of the others with it.
-    let mut tx = conn.begin().await.map_err(verb("schedules.fire_due"))?;
-    match fire_one(&mut tx, &row, fired).await {
-        Ok(()) => tx.commit().await.map_err(verb("schedules.fire_due")),
-        Err(error) => {
-            tx.rollback().await.map_err(verb("schedules.fire_due"))?;
-            put_off(conn, &row, &error).await?;
-            fired.failed.push((row.name, error.to_string()));
-            Ok(())
-        }
+    let mut tx = conn
+        .begin()
+        .await
+        .map_err(Error::database("schedules.fire_due"))?;
+    let done = fire_one(&mut tx, &row, fired).await;
+    if let Err(error) = finish(tx, done, "schedules.fire_due").await {
+        put_off(conn, &row, &error).await?;
+        fired.failed.push((row.name, error.to_string()));
     }
+    Ok(())
 }
 
 async fn fire_one(conn: &mut PgConnection, row: &Due, fired: &mut Fired) -> Result<(), Error> {

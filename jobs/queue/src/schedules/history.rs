@@ -50,29 +50,23 @@ pub async fn history(
     .map_err(Error::database("schedules.history"))
 }
 
-/// A change that was made.
-pub(super) struct Written<'a> {
-    pub(super) id: Uuid,
-    pub(super) revision: i32,
-    pub(super) action: &'static str,
-    pub(super) note: Option<&'a str>,
-    pub(super) by: &'a str,
-}
-
-/// Writes a change down, with the schedule's row as it is now.
+/// Writes a change of a schedule down, with its row as it is now.
 pub(super) async fn write_history(
     conn: &mut PgConnection,
-    change: Written<'_>,
+    (schedule, revision): (Uuid, i32),
+    action: &'static str,
+    note: Option<&str>,
+    by: &str,
 ) -> Result<(), Error> {
     let done = sqlx::query!(
         r#"-- schedules.write_history
         INSERT INTO fleet.schedule_history (schedule_id, tenant_id, revision, name, action, definition, note, by, at)
         SELECT id, tenant_id, $2, name, $3, definition, $4, $5, fleet.clock() FROM fleet.schedule WHERE id = $1"#,
-        change.id,
-        change.revision,
-        change.action,
-        change.note,
-        change.by,
+        schedule,
+        revision,
+        action,
+        note,
+        by,
     )
     .execute(conn)
     .await

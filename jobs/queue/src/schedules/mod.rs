@@ -29,6 +29,7 @@ mod put;
 mod record;
 mod start;
 mod timetable;
+mod transaction;
 mod wall;
 
 pub use apply::{Applied, apply};

@@ -7,8 +7,9 @@ use uuid::Uuid;
 use super::Definition;
 use super::catch_up::Clockwork;
 use super::definition::invalid;
-use super::history::{Written, write_history};
+use super::history::write_history;
 use super::start::kind_defaults;
+use super::transaction::finish;
 use crate::{Error, TenantId};
 
 /// What a put expects to find.
@@ -54,10 +55,23 @@ pub(super) async fn put_from(
     by: &str,
     origin: &str,
 ) -> Result<Put, Error> {
-    let verb = Error::database;
-    let mut tx = conn.begin().await.map_err(verb("schedules.put"))?;
-    let kind = kind_defaults(&mut tx, &definition.kind).await?;
-    let now = now(&mut tx).await?;
+    let mut tx = conn
+        .begin()
+        .await
+        .map_err(Error::database("schedules.put"))?;
+    let put = put_locked(&mut tx, tenant, definition, expect, (by, origin)).await;
+    finish(tx, put, "schedules.put").await
+}
+
+async fn put_locked(
+    conn: &mut PgConnection,
+    tenant: TenantId,
+    definition: &Definition,
+    expect: Expect,
+    (by, origin): (&str, &str),
+) -> Result<Put, Error> {
+    let kind = kind_defaults(conn, &definition.kind).await?;
+    let now = now(conn).await?;
     definition.check(&kind, now)?;
     let draft = Draft {
         tenant,
@@ -66,27 +80,23 @@ pub(super) async fn put_from(
         origin,
         now,
     };
-    let existing = lock_by_name(&mut tx, tenant, &definition.name).await?;
-    let put = match (existing, expect) {
+    let existing = lock_by_name(conn, tenant, &definition.name).await?;
+    match (existing, expect) {
         (None, Expect::Revision(_)) => {
-            return Err(invalid(
-                "name",
-                "there is no schedule of that name".to_owned(),
-            ));
+            let problem = "there is no schedule of that name".to_owned();
+            Err(invalid("name", problem))
         }
-        (None, _) => insert(&mut tx, &draft).await?,
-        (Some(_), Expect::New) => return Err(taken(&definition.name)),
+        (None, _) => insert(conn, &draft).await,
+        (Some(_), Expect::New) => Err(taken(&definition.name)),
         (Some(existing), Expect::Revision(revision)) if existing.revision != revision => {
             let problem = format!(
                 "is {} by now: read it again, somebody has changed it",
                 existing.revision
             );
-            return Err(invalid("revision", problem));
+            Err(invalid("revision", problem))
         }
-        (Some(existing), _) => update(&mut tx, &draft, &existing).await?,
-    };
-    tx.commit().await.map_err(verb("schedules.put"))?;
-    Ok(put)
+        (Some(existing), _) => update(conn, &draft, &existing).await,
+    }
 }
 
 fn taken(name: &str) -> Error {
@@ -126,16 +136,6 @@ impl Draft<'_> {
         let next_at = clockwork.table.after(watermark);
         let due_at = next_at.map(|next| clockwork.due(next));
         Ok(Next { next_at, due_at })
-    }
-
-    fn written(&self, put: &Put, action: &'static str) -> Written<'_> {
-        Written {
-            id: put.id,
-            revision: put.revision,
-            action,
-            note: None,
-            by: self.by,
-        }
     }
 }
 
@@ -200,7 +200,7 @@ async fn insert(conn: &mut PgConnection, draft: &Draft<'_>) -> Result<Put, Error
         revision: 1,
         changed: true,
     };
-    write_history(conn, draft.written(&put, "created")).await?;
+    write_history(conn, (id, put.revision), "created", None, draft.by).await?;
     Ok(put)
 }
 
@@ -246,6 +246,6 @@ async fn update(
     .execute(&mut *conn)
     .await
     .map_err(Error::database("schedules.put"))?;
-    write_history(conn, draft.written(&put, "edited")).await?;
+    write_history(conn, (put.id, put.revision), "edited", None, draft.by).await?;
     Ok(put)
 }

@@ -1,0 +1,82 @@
+//! Schedules that ship with the binary: added where missing, never over a person's head.
+
+use fleet_jobs::leaderboard;
+use fleet_queue::TenantId;
+use fleet_queue::kinds::register_kinds;
+use fleet_queue::schedules::{self, Applied, Definition, Expect, apply};
+use fleet_scheduler::default_schedules;
+use serde_json::json;
+
+use super::{Stage, definition};
+
+async fn applied(stage: &Stage, defaults: &[Definition]) -> Applied {
+    apply(&mut *stage.conn().await, defaults).await.unwrap()
+}
+
+#[tokio::test]
+async fn what_is_missing_is_added_and_a_newer_binary_brings_its_own_up_to_date() {
+    let stage = Stage::set().await;
+    let first = [
+        definition(json!({ "name": "a" })),
+        definition(json!({ "name": "b", "kind": "not.yet" })),
+    ];
+    let round = applied(&stage, &first).await;
+    assert_eq!(round.added, ["a"]);
+    assert_eq!(
+        round.skipped,
+        [(
+            "b".to_owned(),
+            "kind: no kind \"not.yet\" is registered".to_owned()
+        )]
+    );
+    assert_eq!(applied(&stage, &first[..1]).await.kept, ["a"]);
+    let newer = [definition(json!({ "name": "a", "cron": "@daily" }))];
+    assert_eq!(applied(&stage, &newer).await.updated, ["a"]);
+}
+
+#[tokio::test]
+async fn what_a_person_edited_or_deleted_is_left_alone() {
+    let stage = Stage::set().await;
+    let shipped = [
+        definition(json!({ "name": "edited" })),
+        definition(json!({ "name": "deleted" })),
+    ];
+    applied(&stage, &shipped).await;
+    let conn = &mut *stage.conn().await;
+    let edit = definition(json!({ "name": "edited", "cron": "@hourly" }));
+    schedules::put(conn, TenantId::PLATFORM, &edit, Expect::Any, "ann")
+        .await
+        .unwrap();
+    let id = schedules::find(conn, TenantId::PLATFORM, "deleted")
+        .await
+        .unwrap()
+        .unwrap();
+    schedules::delete(conn, id, "ann").await.unwrap();
+    assert_eq!(applied(&stage, &shipped).await.kept, ["edited", "deleted"]);
+    assert_eq!(
+        stage
+            .db
+            .text("SELECT string_agg(name || ' ' || cron, ', ') FROM fleet.schedule")
+            .await,
+        "edited @hourly"
+    );
+}
+
+#[tokio::test]
+async fn every_default_fits_the_kinds_of_this_installation() {
+    let stage = Stage::set().await;
+    let kinds: Vec<_> = fleet_jobs::registry().infos().cloned().collect();
+    register_kinds(&mut *stage.conn().await, &kinds)
+        .await
+        .unwrap();
+    let round = applied(&stage, &default_schedules()).await;
+    assert_eq!(round.skipped, []);
+    assert_eq!(round.added.len(), default_schedules().len());
+    for default in default_schedules()
+        .iter()
+        .filter(|d| d.kind == "leaderboard.refresh")
+    {
+        serde_json::from_value::<leaderboard::Refresh>(default.payload.clone())
+            .expect("the payload fits its kind");
+    }
+}
