@@ -94,6 +94,14 @@ pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     Ok(value)
 }
 
+/// Reads what is JSON already; says which field does not fit.
+pub(crate) fn fit<T: DeserializeOwned>(value: serde_json::Value) -> Result<T, Problem> {
+    serde_path_to_error::deserialize(value).map_err(|error| {
+        let path = error.path().to_string();
+        misfit(&path, error.inner())
+    })
+}
+
 fn misfit(path: &str, error: &serde_json::Error) -> Problem {
     if !error.is_data() {
         let detail = format!("the body is not JSON: {error}");

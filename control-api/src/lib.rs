@@ -8,6 +8,7 @@
 
 mod audit;
 pub mod auth;
+mod checks;
 mod enqueue;
 mod extract;
 mod gather;

@@ -19,6 +19,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_swagger_ui::SwaggerUi;
 
 use crate::auth::{self, KeyCache};
+use crate::checks::Checks;
 use crate::gather::gathering;
 use crate::kinds::Kinds;
 use crate::settings::ApiSettings;
@@ -94,6 +95,7 @@ fn start(
         gatherer,
         waiting,
         sampler,
+        checks: Checks::default(),
         settings,
         db,
         stopping,

@@ -3,12 +3,14 @@
 use std::ops::Deref;
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use fleet_queue::{Db, TenantId};
 use sqlx::{PgConnection, Postgres, Transaction};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::auth::{Identity, KeyCache};
+use crate::checks::Checks;
 use crate::gather::Gatherer;
 use crate::kinds::Kinds;
 use crate::problem::Problem;
@@ -28,6 +30,7 @@ pub(crate) struct Shared {
     pub(crate) gatherer: Gatherer,
     pub(crate) waiting: Waiting,
     pub(crate) sampler: Sampler,
+    pub(crate) checks: Checks,
     /// One permit a request being worked on.
     pub(crate) in_flight: Semaphore,
     /// One permit a request that waits for a job's end.
@@ -79,4 +82,14 @@ pub(crate) async fn act_as(conn: &mut PgConnection, sees: &str) -> Result<(), sq
     .fetch_one(conn)
     .await
     .map(|_| ())
+}
+
+/// The database's clock, which decides what is now.
+pub(crate) async fn clock(conn: &mut PgConnection) -> Result<DateTime<Utc>, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"-- api.clock
+        SELECT fleet.clock() AS "now!""#
+    )
+    .fetch_one(conn)
+    .await
 }

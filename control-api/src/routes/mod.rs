@@ -14,6 +14,8 @@ mod limits;
 mod metrics;
 mod pauses;
 mod queues;
+mod schedules;
+mod schedules_run;
 mod system;
 mod tenants;
 mod workers;
@@ -40,6 +42,8 @@ pub(crate) fn short(settings: &ApiSettings) -> OpenApiRouter<ApiState> {
         .merge(tenants::router())
         .merge(limits::router())
         .merge(workers::router())
+        .merge(schedules::router())
+        .merge(schedules_run::router())
         .merge(system::router())
         .layer(DefaultBodyLimit::max(settings.body_bytes_max))
 }
@@ -76,6 +80,8 @@ pub(crate) fn schemas() -> Schemas {
     tenants::schemas(&mut schemas);
     limits::schemas(&mut schemas);
     workers::schemas(&mut schemas);
+    schedules::schemas(&mut schemas);
+    schedules_run::schemas(&mut schemas);
     system::schemas(&mut schemas);
     health::schemas(&mut schemas);
     schemas

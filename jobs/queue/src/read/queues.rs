@@ -72,13 +72,63 @@ pub struct PauseInfo {
     pub until: Option<DateTime<Utc>>,
 }
 
+/// A queue as the statement tells it.
+struct QueueRow {
+    name: String,
+    depth: i64,
+    running: i64,
+    max_depth: Option<i32>,
+    age_step_s: i32,
+    oldest: Option<DateTime<Utc>>,
+    oldest_s: Option<f64>,
+    workers: i64,
+    enqueued: f64,
+    started: f64,
+    completed: f64,
+    failed: f64,
+    wait_ms: Option<f64>,
+    run_ms: Option<f64>,
+}
+
+impl QueueRow {
+    fn told(self, pauses: &[PauseInfo]) -> QueueInfo {
+        let mean = |sum: Option<f64>, n: f64| sum.filter(|_| n > 0.0).map(|sum| sum / n);
+        let of_queue = |p: &&PauseInfo| p.scope == PauseScope::Queue && p.name == self.name;
+        QueueInfo {
+            pause: pauses.iter().find(of_queue).cloned(),
+            depth: self.depth,
+            running: self.running,
+            max_depth: self.max_depth,
+            age_step_s: self.age_step_s,
+            oldest_due_at: self.oldest,
+            oldest_due_s: self.oldest_s,
+            workers: self.workers,
+            rates: QueueRates {
+                enqueued_per_min: self.enqueued / RATE_MINUTES,
+                started_per_min: self.started / RATE_MINUTES,
+                completed_per_min: self.completed / RATE_MINUTES,
+                failed_per_min: self.failed / RATE_MINUTES,
+                mean_wait_ms: mean(self.wait_ms, self.started),
+                mean_run_ms: mean(self.run_ms, self.completed),
+            },
+            name: self.name,
+        }
+    }
+}
+
 /// Every queue that was set up, is some kind's default, or ever had a job, by name; or only the one named.
 pub async fn list_queues(
     conn: &mut PgConnection,
     only: Option<&str>,
 ) -> Result<Vec<QueueInfo>, Error> {
     let pauses = list_pauses(&mut *conn).await?;
-    let rows = sqlx::query!(
+    let rows = select(conn, only).await?;
+    Ok(rows.into_iter().map(|row| row.told(&pauses)).collect())
+}
+
+async fn select(conn: &mut PgConnection, only: Option<&str>) -> Result<Vec<QueueRow>, Error> {
+    sqlx::query_as!(
+        QueueRow,
         r#"-- read.list_queues
         WITH events AS (
             SELECT queue, event, sum(n) AS n FROM (
@@ -121,34 +171,7 @@ pub async fn list_queues(
     )
     .fetch_all(conn)
     .await
-    .map_err(Error::database("read.list_queues"))?;
-    let mean = |sum: Option<f64>, n: f64| sum.filter(|_| n > 0.0).map(|sum| sum / n);
-    let pause_of = |name: &str| {
-        let of_queue = |p: &&PauseInfo| p.scope == PauseScope::Queue && p.name == name;
-        pauses.iter().find(of_queue).cloned()
-    };
-    Ok(rows
-        .into_iter()
-        .map(|row| QueueInfo {
-            pause: pause_of(&row.name),
-            name: row.name,
-            depth: row.depth,
-            running: row.running,
-            max_depth: row.max_depth,
-            age_step_s: row.age_step_s,
-            oldest_due_at: row.oldest,
-            oldest_due_s: row.oldest_s,
-            workers: row.workers,
-            rates: QueueRates {
-                enqueued_per_min: row.enqueued / RATE_MINUTES,
-                started_per_min: row.started / RATE_MINUTES,
-                completed_per_min: row.completed / RATE_MINUTES,
-                failed_per_min: row.failed / RATE_MINUTES,
-                mean_wait_ms: mean(row.wait_ms, row.started),
-                mean_run_ms: mean(row.run_ms, row.completed),
-            },
-        })
-        .collect())
+    .map_err(Error::database("read.list_queues"))
 }
 
 /// Every pause in force that the session may see.

@@ -99,9 +99,13 @@ fn dependencies(n: i32, jobs: &[Dependency]) -> String {
     } else {
         ""
     };
-    let word = if n == 1 { "another job" } else { "other jobs" };
+    let others = if n == 1 {
+        "another job".to_owned()
+    } else {
+        format!("{n} other jobs")
+    };
     format!(
-        "It waits for {n} {word} to complete: {}{more}.",
+        "It waits for {others} to complete: {}{more}.",
         named.join(", ")
     )
 }
