@@ -58,9 +58,10 @@ pub(crate) fn probes(text: Option<&str>) -> anyhow::Result<Probes> {
 /// Every kind this binary serves.
 pub(crate) fn registry(diagnostics: bool) -> Registry {
     let families = fleet_jobs::registry();
-    match diagnostics {
-        true => families.merge(fleet_jobs::diagnostics::registry()),
-        false => families,
+    if diagnostics {
+        families.merge(fleet_jobs::diagnostics::registry())
+    } else {
+        families
     }
 }
 

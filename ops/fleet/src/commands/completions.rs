@@ -16,10 +16,10 @@ pub(crate) struct Completions {
 }
 
 impl Completions {
-    pub(crate) fn run(&self, out: Out) -> anyhow::Result<ExitCode> {
+    pub(crate) fn run(&self) -> anyhow::Result<ExitCode> {
         let mut script = Vec::new();
         clap_complete::generate(self.shell, &mut Cli::command(), "fleet", &mut script);
-        out.raw(&String::from_utf8(script)?)?;
+        Out::raw(&String::from_utf8(script)?)?;
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -152,7 +152,7 @@ async fn end(database: &Database, id: Uuid, out: Out) -> anyhow::Result<()> {
     audit::record(&mut tx, "key.revoke", &id.to_string(), None).await?;
     tx.commit().await?;
     out.answer(&json!({ "revoked": id }), |page| {
-        page.line(format_args!("key {id} is revoked"))
+        page.line(format_args!("key {id} is revoked"));
     })?;
     Ok(())
 }

@@ -162,7 +162,7 @@ async fn save(database: &Database, rule: LimitRule, out: Out) -> anyhow::Result<
             "limit {} holds for {}",
             rule.name,
             selects(&rule)
-        ))
+        ));
     })?;
     Ok(())
 }
@@ -174,7 +174,7 @@ async fn remove(database: &Database, name: &str, out: Out) -> anyhow::Result<()>
     }
     tx.commit().await?;
     out.answer(&json!({ "removed": name }), |page| {
-        page.line(format_args!("limit {name} is gone"))
+        page.line(format_args!("limit {name} is gone"));
     })?;
     Ok(())
 }
@@ -187,7 +187,7 @@ async fn weigh(database: &Database, tenant: TenantId, weight: i16, out: Out) -> 
     out.answer(&said, |page| {
         page.line(format_args!(
             "tenant {tenant} gets {weight} turns in each round"
-        ))
+        ));
     })?;
     Ok(())
 }

@@ -26,7 +26,7 @@ impl Migrate {
         let database = self.target.connect_for_changes().await?;
         let before = version(&database).await?;
         if self.dry_run {
-            return self.plan(before, out);
+            return Self::plan(before, out);
         }
         let key = migrate(&database).await?;
         let now = version(&database).await?;
@@ -46,7 +46,7 @@ impl Migrate {
         Ok(ExitCode::SUCCESS)
     }
 
-    fn plan(&self, before: i64, out: Out) -> anyhow::Result<ExitCode> {
+    fn plan(before: i64, out: Out) -> anyhow::Result<ExitCode> {
         let steps: Vec<String> = MIGRATOR
             .iter()
             .filter(|step| step.version > before)

@@ -76,7 +76,7 @@ impl Command {
             Self::Doctor(command) => Box::pin(command.run(out)).await,
             Self::Bench(command) => Box::pin(command.run(out)).await,
             Self::Keys(command) => Box::pin(command.run(out)).await,
-            Self::Completions(command) => command.run(out),
+            Self::Completions(command) => command.run(),
         }
     }
 }

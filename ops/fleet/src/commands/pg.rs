@@ -88,7 +88,7 @@ async fn install(data: &Path, out: Out) -> anyhow::Result<ExitCode> {
     let folder = installed?;
     let said = json!({ "installed": folder, "bytes": size });
     out.answer(&said, |page| {
-        page.line(format_args!("{} in {}", bytes(size), folder.display()))
+        page.line(format_args!("{} in {}", bytes(size), folder.display()));
     })?;
     Ok(ExitCode::SUCCESS)
 }
@@ -122,9 +122,12 @@ async fn stop(data: &Path, out: Out) -> anyhow::Result<ExitCode> {
         let server = postgres::Embedded::start(data, postgres::Options::default()).await?;
         server.stop().await?;
     }
-    out.answer(&json!({ "stopped": runs }), |page| match runs {
-        true => page.line(format_args!("stopped the server of {}", data.display())),
-        false => page.line(format_args!("nothing runs on {}", data.display())),
+    out.answer(&json!({ "stopped": runs }), |page| {
+        if runs {
+            page.line(format_args!("stopped the server of {}", data.display()));
+        } else {
+            page.line(format_args!("nothing runs on {}", data.display()));
+        }
     })?;
     Ok(ExitCode::SUCCESS)
 }

@@ -59,7 +59,7 @@ async fn list(database: &Database, all: bool, out: Out) -> anyhow::Result<()> {
     let mut workers = list_workers(&mut tx).await?;
     workers.retain(|worker| all || worker.ended_at.is_none());
     out.answer(&json!({ "workers": workers }), |page| {
-        draw(page, &workers, now)
+        draw(page, &workers, now);
     })?;
     Ok(())
 }
@@ -120,14 +120,14 @@ async fn drain(database: &Database, id: WorkerId, draining: bool, out: Out) -> a
     };
     audit::record(&mut tx, action, &id.to_string(), None).await?;
     tx.commit().await?;
-    out.answer(
-        &json!({ "id": id, "draining": draining }),
-        |page| match draining {
-            true => page.line(format_args!(
+    out.answer(&json!({ "id": id, "draining": draining }), |page| {
+        if draining {
+            page.line(format_args!(
                 "worker {id} finishes what it runs and takes nothing new"
-            )),
-            false => page.line(format_args!("worker {id} takes jobs again")),
-        },
-    )?;
+            ));
+        } else {
+            page.line(format_args!("worker {id} takes jobs again"));
+        }
+    })?;
     Ok(())
 }

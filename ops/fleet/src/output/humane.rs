@@ -1,5 +1,6 @@
 //! Times, counts and sizes as people say them.
 
+use std::fmt::Display;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -30,9 +31,9 @@ pub(crate) fn span(length: Duration) -> String {
     match seconds {
         0 => format!("{}ms", length.as_millis()),
         1..10 if length.subsec_millis() >= 50 => format!("{:.1}s", length.as_secs_f64()),
-        ..MINUTE => format!("{seconds}s"),
-        ..HOUR => two(seconds, MINUTE, "m", SECOND, "s"),
-        ..DAY => two(seconds, HOUR, "h", MINUTE, "m"),
+        1..MINUTE => format!("{seconds}s"),
+        MINUTE..HOUR => two(seconds, MINUTE, "m", SECOND, "s"),
+        HOUR..DAY => two(seconds, HOUR, "h", MINUTE, "m"),
         _ => two(seconds, DAY, "d", HOUR, "h"),
     }
 }
@@ -49,6 +50,11 @@ pub(crate) fn count(n: impl Into<i64>) -> String {
         text.push(digit);
     }
     if n < 0 { format!("-{text}") } else { text }
+}
+
+/// What few rows have; nothing where it is not there.
+pub(crate) fn blank_or(value: Option<impl Display>) -> String {
+    value.map_or(String::new(), |value| value.to_string())
 }
 
 /// A size in binary units: `840 B`, `1.5 MiB`.

@@ -14,7 +14,7 @@ use std::io::{self, IsTerminal, Write};
 
 use serde::Serialize;
 
-pub(crate) use humane::{ago, bytes, count, span, until};
+pub(crate) use humane::{ago, blank_or, bytes, count, span, until};
 pub(crate) use page::Page;
 pub(crate) use paint::{Hue, Paint, state_hue};
 pub(crate) use progress::Progress;
@@ -45,7 +45,7 @@ impl Out {
         draw: impl FnOnce(&mut Page),
     ) -> io::Result<()> {
         if self.json {
-            return self.json_line(value);
+            return Self::json_line(value);
         }
         let mut page = Page::new(self.paint);
         draw(&mut page);
@@ -53,12 +53,12 @@ impl Out {
     }
 
     /// One JSON document on one line, flushed, for whoever reads along.
-    pub(crate) fn json_line<T: Serialize>(self, value: &T) -> io::Result<()> {
+    pub(crate) fn json_line<T: Serialize>(value: &T) -> io::Result<()> {
         print(&(serde_json::to_string(value)? + "\n"))
     }
 
     /// Raw text that is the answer in either mode, such as a completion script.
-    pub(crate) fn raw(self, text: &str) -> io::Result<()> {
+    pub(crate) fn raw(text: &str) -> io::Result<()> {
         print(text)
     }
 
@@ -84,7 +84,7 @@ impl Out {
         let paint = Paint::new(io::stderr().is_terminal());
         let mut text = format!("{} {error}\n", paint.bold(Hue::Red, "error:"));
         for cause in error.chain().skip(1) {
-            text += &format!("  because: {cause}\n");
+            text = text + "  because: " + &cause.to_string() + "\n";
         }
         say(&text);
     }

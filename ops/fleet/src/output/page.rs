@@ -27,7 +27,8 @@ impl Page {
     }
 
     pub(crate) fn line(&mut self, text: impl Display) {
-        self.text += &format!("{text}\n");
+        self.text += &text.to_string();
+        self.text.push('\n');
     }
 
     pub(crate) fn hued(&mut self, hue: Hue, text: impl Display) {

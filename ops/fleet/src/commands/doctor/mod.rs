@@ -103,7 +103,7 @@ impl Doctor {
             .max()
             .unwrap_or(Verdict::Pass);
         out.answer(&json!({ "verdict": worst, "checks": findings }), |page| {
-            draw(page, &findings)
+            draw(page, &findings);
         })?;
         Ok(if worst == Verdict::Fail {
             ExitCode::FAILURE

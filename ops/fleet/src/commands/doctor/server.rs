@@ -40,13 +40,14 @@ async fn version(conn: &mut PgConnection) -> anyhow::Result<Finding> {
     .fetch_one(conn)
     .await?;
     let found = format!("PostgreSQL {}", row.name);
-    Ok(match row.number >= OLDEST {
-        true => Finding::pass("server version", found),
-        false => Finding::fail(
+    Ok(if row.number >= OLDEST {
+        Finding::pass("server version", found)
+    } else {
+        Finding::fail(
             "server version",
             found,
             "upgrade: the fleet needs PostgreSQL 14 or newer",
-        ),
+        )
     })
 }
 
@@ -86,16 +87,16 @@ async fn clock(conn: &mut PgConnection) -> anyhow::Result<Finding> {
         (theirs - after).max(TimeDelta::zero())
     };
     let length = span(skew.to_std().unwrap_or_default());
-    Ok(match skew <= SKEW_MAX {
-        true => Finding::pass("clock", "this machine's and the database's agree"),
-        false => {
-            let fix = "have both follow NTP: the engine goes by the database's alone, but logs will mislead";
-            Finding::warn(
-                "clock",
-                format!("this machine's is {length} off the database's"),
-                fix,
-            )
-        }
+    Ok(if skew <= SKEW_MAX {
+        Finding::pass("clock", "this machine's and the database's agree")
+    } else {
+        let fix =
+            "have both follow NTP: the engine goes by the database's alone, but logs will mislead";
+        Finding::warn(
+            "clock",
+            format!("this machine's is {length} off the database's"),
+            fix,
+        )
     })
 }
 
@@ -107,13 +108,14 @@ async fn connections(conn: &mut PgConnection) -> anyhow::Result<Finding> {
     .fetch_one(conn)
     .await?;
     let found = format!("{} of {} in use", row.used, row.most);
-    Ok(match row.used * 5 < row.most * 4 {
-        true => Finding::pass("connections", found),
-        false => Finding::warn(
+    Ok(if row.used * 5 < row.most * 4 {
+        Finding::pass("connections", found)
+    } else {
+        Finding::warn(
             "connections",
             found,
             "raise max_connections, lower database.pool_max, or put PgBouncer between",
-        ),
+        )
     })
 }
 

@@ -161,9 +161,10 @@ impl Changed {
 fn report(changes: &[Changed], out: Out) -> anyhow::Result<ExitCode> {
     out.answer(&serde_json::json!({ "jobs": changes }), |page| {
         for change in changes {
-            match change.ok {
-                true => page.line(format_args!("{} {}", change.id, change.said)),
-                false => page.hued(Hue::Red, &change.said),
+            if change.ok {
+                page.line(format_args!("{} {}", change.id, change.said));
+            } else {
+                page.hued(Hue::Red, &change.said);
             }
         }
     })?;

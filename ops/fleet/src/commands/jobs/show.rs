@@ -95,16 +95,18 @@ fn draw_times(page: &mut Page, job: &JobDetail, now: DateTime<Utc>) {
 }
 
 fn attempts(job: &JobDetail) -> String {
-    let mut text = format!("{} of {}", job.attempt, job.max_attempts);
-    for (n, what) in [
+    let counted = [
         (i32::from(job.crashes), "crashes"),
         (job.snoozes, "snoozes"),
-    ] {
-        if n > 0 {
-            text += &format!(", {n} {what}");
-        }
-    }
-    text
+    ];
+    let rare = counted
+        .iter()
+        .filter(|(n, _)| *n > 0)
+        .map(|(n, what)| format!(", {n} {what}"));
+    rare.fold(
+        format!("{} of {}", job.attempt, job.max_attempts),
+        |said, more| said + &more,
+    )
 }
 
 fn draw_rare(page: &mut Page, job: &JobDetail) {

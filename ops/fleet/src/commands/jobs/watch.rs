@@ -103,7 +103,7 @@ impl View {
         for line in new {
             self.bar.suspend(|| {
                 self.out
-                    .note(format_args!("{:5} {}", line.level, line.message))
+                    .note(format_args!("{:5} {}", line.level, line.message));
             });
         }
         self.draw(job);
@@ -112,12 +112,12 @@ impl View {
 
     fn show_json(&mut self, job: &JobDetail, new: &[LogRow], seen: Value) -> anyhow::Result<()> {
         for line in new {
-            self.out.json_line(&json!({ "id": job.id, "log": line }))?;
+            Out::json_line(&json!({ "id": job.id, "log": line }))?;
         }
         if seen != self.last && !job.state.is_terminal() {
             let mut change = seen.clone();
             change["id"] = json!(job.id);
-            self.out.json_line(&change)?;
+            Out::json_line(&change)?;
         }
         self.last = seen;
         Ok(())

@@ -28,7 +28,7 @@ pub(super) async fn pause_it(
     audit::record(&mut tx, "schedule.pause", name, Some(note)).await?;
     tx.commit().await?;
     out.answer(&json!({ "paused": name }), |page| {
-        page.line(format_args!("{name} fires no tick until it is resumed"))
+        page.line(format_args!("{name} fires no tick until it is resumed"));
     })?;
     Ok(())
 }
@@ -47,7 +47,7 @@ pub(super) async fn resume_it(
     audit::record(&mut tx, "schedule.resume", name, None).await?;
     tx.commit().await?;
     out.answer(&json!({ "resumed": name }), |page| {
-        page.line(format_args!("{name} fires from its next tick on"))
+        page.line(format_args!("{name} fires from its next tick on"));
     })?;
     Ok(())
 }
@@ -99,15 +99,18 @@ pub(super) async fn put_it(
     audit::record(&mut tx, "schedule.put", &definition.name, None).await?;
     tx.commit().await?;
     let said = json!({ "id": done.id, "revision": done.revision, "changed": done.changed });
-    out.answer(&said, |page| match done.changed {
-        true => page.line(format_args!(
-            "schedule {} is at revision {}",
-            definition.name, done.revision
-        )),
-        false => page.line(format_args!(
-            "schedule {} said this already",
-            definition.name
-        )),
+    out.answer(&said, |page| {
+        if done.changed {
+            page.line(format_args!(
+                "schedule {} is at revision {}",
+                definition.name, done.revision
+            ));
+        } else {
+            page.line(format_args!(
+                "schedule {} said this already",
+                definition.name
+            ));
+        }
     })?;
     Ok(())
 }
@@ -126,7 +129,7 @@ pub(super) async fn remove(
     out.answer(&json!({ "deleted": name }), |page| {
         page.line(format_args!(
             "schedule {name} is gone; what it enqueued is left alone"
-        ))
+        ));
     })?;
     Ok(())
 }

@@ -26,7 +26,7 @@ pub(super) async fn list_all(
     let now = now(&mut tx).await?;
     let schedules = list(&mut tx, tenant, None, LIST_MAX).await?;
     out.answer(&json!({ "schedules": schedules }), |page| {
-        draw_list(page, &schedules, now)
+        draw_list(page, &schedules, now);
     })?;
     Ok(())
 }
@@ -78,7 +78,7 @@ pub(super) async fn show(
     let changes = history(&mut tx, schedule.id, None, RECORD_MAX).await?;
     let said = json!({ "schedule": schedule, "ticks": ticks, "changes": changes });
     out.answer(&said, |page| {
-        draw_one(page, &schedule, &ticks, &changes, now)
+        draw_one(page, &schedule, &ticks, &changes, now);
     })?;
     Ok(())
 }

@@ -90,7 +90,7 @@ impl Schedules {
             Action::Show { name } => look::show(&database, tenant, &name, out).await?,
             Action::Next { name, n } => look::next(&database, tenant, &name, n, out).await?,
             Action::Pause { name, note } => {
-                change::pause_it(&database, tenant, &name, &note, out).await?
+                change::pause_it(&database, tenant, &name, &note, out).await?;
             }
             Action::Resume { name } => change::resume_it(&database, tenant, &name, out).await?,
             Action::Run { name } => change::run(&database, tenant, &name, out).await?,

@@ -206,8 +206,9 @@ fn again(data: &Path, what: &str) -> String {
     let called = std::env::args()
         .next()
         .unwrap_or_else(|| "fleet".to_owned());
-    match data == Path::new(DEFAULT_DATA) {
-        true => format!("{called} {what}"),
-        false => format!("{called} {what} --data {}", data.display()),
+    if data == Path::new(DEFAULT_DATA) {
+        format!("{called} {what}")
+    } else {
+        format!("{called} {what} --data {}", data.display())
     }
 }

@@ -1,21 +1,20 @@
 //! `fleet leaderboard`: the boards, one board's current run, its past runs; and computing it anew.
 
+mod draw;
+
 use std::process::ExitCode;
 
 use anyhow::{anyhow, bail};
-use chrono::{DateTime, Utc};
 use clap::Args;
 use fleet_jobs::leaderboard::{
-    Board, BoardPage, Entry, Period, Refresh, RunInfo, SubjectKind, Viewer, board_page, history,
-    list,
+    Board, Period, Refresh, SubjectKind, Viewer, board_page, history, list,
 };
 use fleet_queue::transitions::enqueue::enqueue;
 use serde_json::json;
-use uuid::Uuid;
 
 use super::jobs::{follow, tell_end};
 use crate::database::{Database, Target, now};
-use crate::output::{Cell, Hue, Out, Page, Table, ago, count};
+use crate::output::Out;
 
 /// Boards and past runs listed at most.
 const LIST_MAX: i64 = 200;
@@ -54,7 +53,7 @@ impl Leaderboard {
         let boards = list(&mut *database.begin().await?, None, LIST_MAX).await?;
         if self.all {
             out.answer(&json!({ "boards": boards }), |page| {
-                draw_boards(page, &boards)
+                draw::boards(page, &boards);
             })?;
             return Ok(ExitCode::SUCCESS);
         }
@@ -62,9 +61,10 @@ impl Leaderboard {
         if self.refresh && !refresh(&database, board, out).await? {
             return Ok(ExitCode::FAILURE);
         }
-        match self.runs {
-            true => show_runs(&database, board, out).await?,
-            false => show_board(&database, board, self.limit, out).await?,
+        if self.runs {
+            show_runs(&database, board, out).await?;
+        } else {
+            show_board(&database, board, self.limit, out).await?;
         }
         Ok(ExitCode::SUCCESS)
     }
@@ -141,86 +141,9 @@ async fn show_board(
     let shown = board_page(&mut tx, board.id, Viewer::Admin, None, limit).await?;
     let shown = shown.ok_or_else(|| anyhow!("there is no leaderboard {}", board.id))?;
     out.answer(&json!({ "board": board, "page": shown }), |page| {
-        draw_board(page, board, &shown, now)
+        draw::board(page, board, &shown, now);
     })?;
     Ok(())
-}
-
-fn draw_board(page: &mut Page, board: &Board, shown: &BoardPage, now: DateTime<Utc>) {
-    page.heading(&title(board));
-    let Some(run) = &shown.run else {
-        return page.line("nothing was published yet; --refresh computes it");
-    };
-    page.hued(
-        Hue::Dim,
-        format_args!(
-            "{} to {}, {} of {} ranked, from {} rows, {}",
-            run.window_start,
-            run.window_end,
-            count(run.ranked),
-            count(run.subjects),
-            count(run.rows_read),
-            run.published_at
-                .map_or("not published".to_owned(), |at| format!(
-                    "published {}",
-                    ago(now, at)
-                ))
-        ),
-    );
-    let mut table = Table::new(&[
-        ">RANK", ">MOVE", "WHO", ">SCORE", ">CTR", ">CVR", ">ROAS", "BADGES",
-    ]);
-    for entry in &shown.entries {
-        table.row([
-            entry
-                .rank
-                .map_or(entry.status.clone(), |rank| rank.to_string())
-                .into(),
-            movement(entry),
-            entry.label.as_str().into(),
-            entry
-                .score
-                .map_or(String::new(), |score| format!("{score:.2}"))
-                .into(),
-            percent(entry, "ctr").into(),
-            percent(entry, "cvr").into(),
-            figure(entry, "roas")
-                .map_or(String::new(), |roas| format!("{roas:.2}"))
-                .into(),
-            Cell::new(Hue::Yellow, entry.badges.join(" ")),
-        ]);
-    }
-    page.table(&table, "nobody stands on it");
-}
-
-fn title(board: &Board) -> String {
-    let industry = board
-        .industry
-        .as_deref()
-        .map_or(String::new(), |industry| format!(", {industry}"));
-    format!(
-        "{} ({}s, {}{industry})",
-        board.name,
-        board.kind.name(),
-        board.period.name()
-    )
-}
-
-fn movement(entry: &Entry) -> Cell {
-    match entry.rank_delta {
-        _ if entry.is_new => Cell::new(Hue::Cyan, "new"),
-        Some(up @ 1..) => Cell::new(Hue::Green, format!("+{up}")),
-        Some(down @ ..=-1) => Cell::new(Hue::Red, down.to_string()),
-        _ => "".into(),
-    }
-}
-
-fn figure(entry: &Entry, name: &str) -> Option<f64> {
-    entry.metrics.get(name)?.as_f64()
-}
-
-fn percent(entry: &Entry, name: &str) -> String {
-    figure(entry, name).map_or(String::new(), |share| format!("{:.2}%", share * 100.0))
 }
 
 async fn show_runs(database: &Database, board: &Board, out: Out) -> anyhow::Result<()> {
@@ -228,61 +151,7 @@ async fn show_runs(database: &Database, board: &Board, out: Out) -> anyhow::Resu
     let now = now(&mut tx).await?;
     let runs = history(&mut tx, board.id, None, LIST_MAX).await?;
     out.answer(&json!({ "board": board, "runs": runs }), |page| {
-        draw_runs(page, board, &runs, now)
+        draw::runs(page, board, &runs, now);
     })?;
     Ok(())
-}
-
-fn draw_runs(page: &mut Page, board: &Board, runs: &[RunInfo], now: DateTime<Utc>) {
-    page.heading(&title(board));
-    let mut table = Table::new(&[
-        "RUN", "STATUS", "FROM", "TO", ">RANKED", ">HELD", ">ROWS", ">REFUSED", "COMPUTED",
-        "CHECKSUM",
-    ]);
-    for run in runs {
-        table.row([
-            run.run_id.to_string().into(),
-            run.status.as_str().into(),
-            run.window_start.to_string().into(),
-            run.window_end.to_string().into(),
-            count(run.ranked).into(),
-            count(run.held).into(),
-            count(run.rows_read).into(),
-            count(run.quarantined).into(),
-            ago(now, run.started_at).into(),
-            run.checksum
-                .as_deref()
-                .unwrap_or_default()
-                .chars()
-                .take(12)
-                .collect::<String>()
-                .into(),
-        ]);
-    }
-    page.table(&table, "it was never computed; --refresh does");
-}
-
-fn draw_boards(page: &mut Page, boards: &[Board]) {
-    let mut table = Table::new(&[
-        "ID",
-        "NAME",
-        "RANKS",
-        "PERIOD",
-        "INDUSTRY",
-        "TENANT",
-        "CURRENT RUN",
-    ]);
-    for board in boards {
-        let optional = |id: Option<Uuid>| id.map_or(String::new(), |id| id.to_string());
-        table.row([
-            board.id.to_string().into(),
-            board.name.as_str().into(),
-            format!("{}s", board.kind.name()).into(),
-            board.period.name().into(),
-            board.industry.as_deref().unwrap_or("all").into(),
-            optional(Some(board.tenant.0).filter(|id| !id.is_nil())).into(),
-            optional(board.current_run).into(),
-        ]);
-    }
-    page.table(&table, "no leaderboards; `fleet demo` makes some");
 }

@@ -1,20 +1,21 @@
 //! `fleet queues`: how deep they are and how fast they move; pause, resume, settings.
 
+mod draw;
+
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::bail;
-use chrono::{DateTime, Utc};
 use clap::{Args, Subcommand};
 use fleet_queue::limits::set_queue;
-use fleet_queue::read::{PauseInfo, QueueInfo, list_pauses, list_queues};
+use fleet_queue::read::{list_pauses, list_queues};
 use fleet_queue::transitions::pause::{Pause, PauseScope, pause};
 use fleet_queue::transitions::resume::resume;
 use fleet_queue::{TenantId, wake};
 use serde_json::json;
 
 use crate::database::{Database, Target, now};
-use crate::output::{Cell, Hue, Out, Page, Table, ago, count, span};
+use crate::output::Out;
 use crate::{audit, input};
 
 /// Seconds a job waits until it counts as one priority more urgent, unless the queue says otherwise.
@@ -104,17 +105,7 @@ impl Queues {
                 queue,
                 max_depth,
                 age_step,
-            } => {
-                let mut tx = database.begin().await?;
-                set_queue(&mut tx, &queue, max_depth, age_step).await?;
-                audit::record(&mut tx, "queue.set", &queue, None).await?;
-                tx.commit().await?;
-                let said =
-                    json!({ "queue": queue, "max_depth": max_depth, "age_step_s": age_step });
-                out.answer(&said, |page| {
-                    page.line(format_args!("queue {queue} is set"))
-                })?;
-            }
+            } => set(&database, &queue, max_depth, age_step, out).await?,
         }
         Ok(ExitCode::SUCCESS)
     }
@@ -126,80 +117,9 @@ async fn list(database: &Database, out: Out) -> anyhow::Result<()> {
     let queues = list_queues(&mut tx, None).await?;
     let pauses = list_pauses(&mut tx).await?;
     out.answer(&json!({ "queues": queues, "pauses": pauses }), |page| {
-        draw(page, &queues, &pauses, now)
+        draw::queues(page, &queues, &pauses, now);
     })?;
     Ok(())
-}
-
-fn draw(page: &mut Page, queues: &[QueueInfo], pauses: &[PauseInfo], now: DateTime<Utc>) {
-    let mut table = Table::new(&[
-        "QUEUE",
-        ">LIVE",
-        ">RUNNING",
-        ">WORKERS",
-        "OLDEST DUE",
-        ">IN/MIN",
-        ">DONE/MIN",
-        ">FAILED/MIN",
-        ">MEAN RUN",
-        "",
-    ]);
-    for queue in queues {
-        let stuck = queue.depth > 0 && queue.workers == 0;
-        let rates = &queue.rates;
-        let depth = count(queue.depth)
-            + &queue
-                .max_depth
-                .map_or(String::new(), |max| format!("/{max}"));
-        let paused = if queue.pause.is_some() { "paused" } else { "" };
-        table.row([
-            queue.name.as_str().into(),
-            depth.into(),
-            count(queue.running).into(),
-            Cell::new(
-                if stuck { Hue::Red } else { Hue::Plain },
-                count(queue.workers),
-            ),
-            queue
-                .oldest_due_at
-                .map_or(String::new(), |at| ago(now, at))
-                .into(),
-            format!("{:.1}", rates.enqueued_per_min).into(),
-            format!("{:.1}", rates.completed_per_min).into(),
-            Cell::new(
-                if rates.failed_per_min > 0.0 {
-                    Hue::Yellow
-                } else {
-                    Hue::Plain
-                },
-                format!("{:.1}", rates.failed_per_min),
-            ),
-            rates.mean_run_ms.map_or(String::new(), milliseconds).into(),
-            Cell::new(Hue::Yellow, paused),
-        ]);
-    }
-    page.table(&table, "no queue has seen a job yet");
-    for pause in pauses {
-        let until = pause.until.map_or("until resumed".to_owned(), |at| {
-            format!("lifted {}", ago(now, at))
-        });
-        page.hued(
-            Hue::Yellow,
-            format_args!(
-                "paused: {} {} since {} by {} ({}): {}",
-                pause.scope.as_str(),
-                pause.name,
-                ago(now, pause.since),
-                pause.paused_by,
-                until,
-                pause.reason
-            ),
-        );
-    }
-}
-
-fn milliseconds(ms: f64) -> String {
-    span(Duration::from_secs_f64((ms / 1000.0).max(0.0)))
 }
 
 async fn pause_it(
@@ -239,7 +159,7 @@ async fn pause_it(
         page.line(format_args!(
             "{} {name} is paused; what runs goes on",
             scope.as_str()
-        ))
+        ));
     })?;
     Ok(())
 }
@@ -263,7 +183,7 @@ async fn resume_it(
         .await;
     let said = json!({ "scope": scope, "name": name });
     out.answer(&said, |page| {
-        page.line(format_args!("{} {name} goes on", scope.as_str()))
+        page.line(format_args!("{} {name} goes on", scope.as_str()));
     })?;
     Ok(())
 }
@@ -285,4 +205,22 @@ async fn queues_of(
         .collect();
     queues.dedup();
     Ok(queues)
+}
+
+async fn set(
+    database: &Database,
+    queue: &str,
+    max_depth: Option<i32>,
+    age_step_s: i32,
+    out: Out,
+) -> anyhow::Result<()> {
+    let mut tx = database.begin().await?;
+    set_queue(&mut tx, queue, max_depth, age_step_s).await?;
+    audit::record(&mut tx, "queue.set", queue, None).await?;
+    tx.commit().await?;
+    let said = json!({ "queue": queue, "max_depth": max_depth, "age_step_s": age_step_s });
+    out.answer(&said, |page| {
+        page.line(format_args!("queue {queue} is set"));
+    })?;
+    Ok(())
 }
