@@ -209,10 +209,6 @@ impl Idle {
             .queues()
             .filter(|queue| self.room(*queue) > 0)
             .collect();
-        if hearing {
-            // A crash of the server empties the list of sleepers.
-            self.fall_asleep(&open, line).await?;
-        }
         let names = self.names(&open);
         let limit = line.limit();
         let conn = line.open().await?;

@@ -207,10 +207,10 @@ impl Loops {
                 "stopped; these jobs were taken from handlers that would not stop"
             ),
             Ok(Err(error)) => {
-                tracing::warn!(%error, "stopped without a word to the database; the lease will run out")
+                tracing::warn!(%error, "stopped without a word to the database; the lease will run out");
             }
             Err(_) => {
-                tracing::warn!("stopped; the database gave no answer, the lease will run out")
+                tracing::warn!("stopped; the database gave no answer, the lease will run out");
             }
         }
         self.stop_renewal.cancel();

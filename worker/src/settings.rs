@@ -158,7 +158,8 @@ impl WorkerSettings {
 
     /// Time that handlers get when the lease could not be renewed: they are gone before it ends.
     pub(crate) fn isolation_grace(&self) -> Duration {
-        self.cancel_grace.min(self.lease_ttl - self.give_up_after)
+        let before_the_end = self.lease_ttl.saturating_sub(self.give_up_after);
+        self.cancel_grace.min(before_the_end)
     }
 }
 

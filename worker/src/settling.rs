@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::WorkerSettings;
 use crate::batch::{Batch, Finished};
-use crate::identity::Identity;
+use crate::identity::{Identity, Standing};
 use crate::line::{CallError, Line, Pauses, causes, within};
 
 /// Longest a settle call may take before it is tried again.
@@ -122,7 +122,7 @@ impl Settling {
         };
         let worker = tokio::select! {
             biased;
-            fresh = standing.wait_for(|standing| standing.is_fresh()) => {
+            fresh = standing.wait_for(Standing::is_fresh) => {
                 fresh.expect("the identity lives as long as settling").worker
             }
             () = last_call => return false,
