@@ -11,9 +11,8 @@ use uuid::Uuid;
 /// Who runs this command, as the machine knows them.
 pub(crate) fn actor() -> String {
     let user = std::env::var_os("USER").or_else(|| std::env::var_os("LOGNAME"));
-    let user = user.map_or("unknown user".into(), |user| {
-        user.to_string_lossy().into_owned()
-    });
+    let number = || format!("uid {}", rustix::process::getuid().as_raw());
+    let user = user.map_or_else(number, |user| user.to_string_lossy().into_owned());
     format!("fleet CLI, {user}")
 }
 

@@ -10,6 +10,7 @@ use fleet_queue::limits::{
 };
 use serde_json::json;
 
+use crate::audit;
 use crate::database::{Database, Target};
 use crate::output::{Cell, Hue, Out, Page, Table};
 
@@ -156,6 +157,7 @@ fn selects(rule: &LimitRule) -> String {
 async fn save(database: &Database, rule: LimitRule, out: Out) -> anyhow::Result<()> {
     let mut tx = database.begin().await?;
     set_limit(&mut tx, &rule).await?;
+    audit::record(&mut tx, "limit.set", &rule.name, None).await?;
     tx.commit().await?;
     out.answer(&rule, |page| {
         page.line(format_args!(
@@ -172,6 +174,7 @@ async fn remove(database: &Database, name: &str, out: Out) -> anyhow::Result<()>
     if !remove_limit(&mut tx, name).await? {
         bail!("there is no limit named \"{name}\"; `fleet limits` lists them");
     }
+    audit::record(&mut tx, "limit.remove", name, None).await?;
     tx.commit().await?;
     out.answer(&json!({ "removed": name }), |page| {
         page.line(format_args!("limit {name} is gone"));
@@ -182,6 +185,7 @@ async fn remove(database: &Database, name: &str, out: Out) -> anyhow::Result<()>
 async fn weigh(database: &Database, tenant: TenantId, weight: i16, out: Out) -> anyhow::Result<()> {
     let mut tx = database.begin().await?;
     set_weight(&mut tx, tenant, weight).await?;
+    audit::record(&mut tx, "tenant.weight", &tenant.to_string(), None).await?;
     tx.commit().await?;
     let said = json!({ "tenant_id": tenant, "weight": weight });
     out.answer(&said, |page| {

@@ -28,7 +28,8 @@ impl Migrate {
         if self.dry_run {
             return Self::plan(before, out);
         }
-        let key = migrate(&database).await?;
+        migrate(&database).await?;
+        let key = first_key(&database).await?;
         let now = version(&database).await?;
         let said = json!({ "from": before, "to": now, "admin_key": key });
         out.answer(&said, |page| {
@@ -63,15 +64,21 @@ impl Migrate {
     }
 }
 
-/// Applies what is missing, one process at a time, and makes the first admin's key if there is none.
+/// Applies what is missing, one process at a time.
 ///
 /// A schema newer than this binary is left alone: migrations only add, so old binaries go on beside new ones.
-pub(super) async fn migrate(database: &Database) -> anyhow::Result<Option<String>> {
+pub(super) async fn migrate(database: &Database) -> anyhow::Result<()> {
     let mut conn = database.db().acquire("fleet.migrate").await?;
     if schema_version(&mut conn).await? < expected_version() {
         let applied = MIGRATOR.run(&mut *conn).await;
         applied.context("a migration failed; those before it stand, and it left nothing behind")?;
     }
+    Ok(())
+}
+
+/// The first admin's key, where there is none that works.
+async fn first_key(database: &Database) -> anyhow::Result<Option<String>> {
+    let mut conn = database.db().acquire("keys.ensure_admin").await?;
     let created = keys::ensure_admin_key(&mut conn).await?;
     Ok(created.map(|created| created.key))
 }

@@ -97,10 +97,16 @@ async fn nudge(database: &Database, worker: WorkerId) {
 
 /// Where a waiting job is to go.
 #[derive(Args, Debug)]
-#[group(id = "where", required = true, multiple = false, args = ["after", "at", "priority"])]
 pub(super) struct Move {
     /// The job
     id: JobId,
+    #[command(flatten)]
+    to: Place,
+}
+
+#[derive(Args, Debug)]
+#[group(required = true, multiple = false)]
+struct Place {
     /// Due after so long, such as 5m
     #[arg(long = "in", value_name = "DURATION", value_parser = input::duration)]
     after: Option<std::time::Duration>,
@@ -120,17 +126,15 @@ impl Move {
 
     async fn go(&self, database: &Database) -> anyhow::Result<String> {
         let mut tx = database.begin().await?;
-        let (moved, said) = if let Some(priority) = self.priority {
+        let (moved, said) = if let Some(priority) = self.to.priority {
             (
                 reprioritize(&mut tx, self.id, priority).await?,
                 format!("has priority {priority}"),
             )
         } else {
             let now = crate::database::now(&mut tx).await?;
-            let due = self
-                .at
-                .or(self.after.map(|after| now + after))
-                .unwrap_or(now);
+            let due = self.to.at.or(self.to.after.map(|after| now + after));
+            let due = due.unwrap_or(now);
             (
                 reschedule(&mut tx, self.id, due).await?,
                 format!("is due at {}", due.to_rfc3339()),

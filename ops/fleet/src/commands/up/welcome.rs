@@ -3,10 +3,10 @@
 use std::io;
 use std::path::PathBuf;
 
-use serde_json::json;
+use serde::Serialize;
 
 use super::again;
-use crate::output::{Hue, Out};
+use crate::output::{Hue, Out, Page};
 
 /// All there is to say.
 #[derive(Clone, Debug)]
@@ -19,29 +19,39 @@ pub(super) struct Welcome {
     pub(super) concurrency: u32,
 }
 
+#[derive(Serialize)]
+struct Line<'a> {
+    api: &'a str,
+    admin_key: &'a str,
+    database_url: &'a str,
+    pid: u32,
+}
+
 impl Welcome {
     /// For a program one line; others parse it, so its names stay.
     pub(super) fn say(&self, out: Out) -> io::Result<()> {
-        let line = json!({
-            "api": self.api,
-            "admin_key": self.admin_key,
-            "database_url": self.database_url,
-            "pid": std::process::id(),
-        });
-        out.answer(&line, |page| {
-            page.heading("The fleet is up.");
-            page.field("API", format_args!("{}  (its pages: {0}/docs)", self.api));
-            page.field_hued("admin key", Hue::Green, &self.admin_key);
-            page.field("workers", self.workers());
-            page.field("database", &self.database_url);
-            page.field("data", self.data.display());
-            page.heading("Try");
-            for line in self.suggestions() {
-                page.line(format_args!("  {line}"));
-            }
-            page.line("");
-            page.hued(Hue::Dim, "Ctrl-C stops all of it; the data stays.");
-        })
+        let line = Line {
+            api: &self.api,
+            admin_key: &self.admin_key,
+            database_url: &self.database_url,
+            pid: std::process::id(),
+        };
+        out.answer(&line, |page| self.draw(page))
+    }
+
+    fn draw(&self, page: &mut Page) {
+        page.heading("The fleet is up.");
+        page.field("API", format_args!("{}  (its pages: {0}/docs)", self.api));
+        page.field_hued("admin key", Hue::Green, &self.admin_key);
+        page.field("workers", self.workers());
+        page.field("database", &self.database_url);
+        page.field("data", self.data.display());
+        page.heading("Try");
+        for line in self.suggestions() {
+            page.line(format_args!("  {line}"));
+        }
+        page.line("");
+        page.hued(Hue::Dim, "Ctrl-C stops all of it; the data stays.");
     }
 
     fn workers(&self) -> String {
