@@ -3,17 +3,22 @@
 CREATE FUNCTION fleet.partitioned_tables() RETURNS text[]
 LANGUAGE sql IMMUTABLE AS $$ SELECT ARRAY['job_history', 'attempt', 'job_log', 'job_output'] $$;
 
--- Makes the partitions of today and the days ahead. Safe when two do it at once: the second waits and finds them there.
+-- Makes the partitions of today and the days ahead. Safe when two do it at once: the second leaves it to the first.
 -- A day whose rows already fell into the default partition is left to it.
+-- It and the next take a lock that every settle then queues behind: where a long read of the table is in the way, they give up at once and are called again.
 CREATE FUNCTION fleet.make_partitions(days_ahead integer) RETURNS integer
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql
+SET lock_timeout = '200ms'
+AS $$
 DECLARE
     parent text;
     day    date;
     name   text;
     made   integer := 0;
 BEGIN
-    PERFORM pg_advisory_xact_lock(hashtext('fleet.partitions'));
+    IF NOT pg_try_advisory_xact_lock(hashtext('fleet.partitions')) THEN
+        RETURN 0;
+    END IF;
     FOREACH parent IN ARRAY fleet.partitioned_tables() LOOP
         FOR day IN SELECT (fleet.clock() AT TIME ZONE 'UTC')::date + g FROM generate_series(0, days_ahead) g LOOP
             name := format('%s_%s', parent, to_char(day, 'YYYYMMDD'));
@@ -32,13 +37,17 @@ END $$;
 
 -- Drops the partitions whose day ended before keep_days ago, and says which.
 CREATE FUNCTION fleet.drop_partitions(keep_days integer) RETURNS text[]
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql
+SET lock_timeout = '200ms'
+AS $$
 DECLARE
     victim  text;
     dropped text[] := '{}';
     oldest  text := to_char((fleet.clock() AT TIME ZONE 'UTC')::date - keep_days, 'YYYYMMDD');
 BEGIN
-    PERFORM pg_advisory_xact_lock(hashtext('fleet.partitions'));
+    IF NOT pg_try_advisory_xact_lock(hashtext('fleet.partitions')) THEN
+        RETURN dropped;
+    END IF;
     FOR victim IN
         SELECT c.relname FROM pg_inherits i
         JOIN pg_class c ON c.oid = i.inhrelid

@@ -44,16 +44,23 @@ const BEATEN: Duration = Duration::from_millis(250);
 /// The database's clock and ours do not tick together; a round a moment early would find nothing.
 const SLACK: Duration = Duration::from_millis(2);
 /// So that every process is back within seconds of the database's return, and none hammers on it.
-const RETRY: Backoff = Backoff {
-    first: Duration::from_millis(250),
-    factor: 2.0,
-    longest: Duration::from_secs(2),
-    jitter: 0.5,
-};
+const RETRY_LONGEST: Duration = Duration::from_secs(2);
+/// A duty that is seldom due can wait longer to be tried again; it may have failed because it was in somebody's way.
+const RETRY_LONGEST_SELDOM: Duration = Duration::from_secs(60);
 
 /// The wait after so many failures in a row; its jitter tells processes apart.
 pub(crate) fn retry_wait(process: Uuid, failures: i16) -> Duration {
-    RETRY.delay(JobId(process), failures)
+    retry_wait_up_to(RETRY_LONGEST, process, failures)
+}
+
+fn retry_wait_up_to(longest: Duration, process: Uuid, failures: i16) -> Duration {
+    let backoff = Backoff {
+        first: Duration::from_millis(250),
+        factor: 2.0,
+        longest,
+        jitter: 0.5,
+    };
+    backoff.delay(JobId(process), failures)
 }
 
 impl Rhythm {
@@ -63,7 +70,8 @@ impl Rhythm {
             return self.first(seen);
         };
         if last.failures > 0 {
-            return Some(last.ended + retry_wait(process, last.failures));
+            let wait = retry_wait_up_to(self.retry_longest(), process, last.failures);
+            return Some(last.ended + wait);
         }
         if last.more {
             return Some(last.ended);
@@ -88,6 +96,13 @@ impl Rhythm {
                 let pace = if seen.outlook.busy { busy } else { idle };
                 Some(last.ended + pace.max(last.took * stretch))
             }
+        }
+    }
+
+    fn retry_longest(self) -> Duration {
+        match self {
+            Self::Foreseen(_) => RETRY_LONGEST,
+            Self::Paced { busy, .. } => busy.clamp(RETRY_LONGEST, RETRY_LONGEST_SELDOM),
         }
     }
 
@@ -178,6 +193,12 @@ mod tests {
         let process = Uuid::from_u128(7);
         let waits: Vec<_> = (1..30).map(|n| retry_wait(process, n)).collect();
         assert!(waits[0] < Duration::from_millis(400));
-        assert!(waits.iter().all(|wait| *wait <= Duration::from_secs(2)));
+        assert!(waits.iter().all(|wait| *wait <= RETRY_LONGEST));
+        let hourly = Rhythm::Paced {
+            busy: Duration::from_secs(3600),
+            idle: Duration::from_secs(3600),
+            stretch: 1,
+        };
+        assert_eq!(hourly.retry_longest(), RETRY_LONGEST_SELDOM);
     }
 }

@@ -98,11 +98,13 @@ impl Duty {
             Self::Promote => Rhythm::Foreseen(|outlook| outlook.promotion),
             Self::Expire => Rhythm::Foreseen(|outlook| outlook.expiry),
             Self::Rescue => Rhythm::Foreseen(|outlook| outlook.lease_end),
-            Self::Age => paced(1, 30, 20),
+            // Nothing ages while no lane is walked.
+            Self::Age => paced(1, 600, 20),
             Self::Fold => paced(1, 30, 10),
             // It reads every waiting lane, so it may take one part in fifty of the time.
             Self::Sweep => paced(2, 20, 50),
-            Self::Retire | Self::Clear => paced(30, 60, 20),
+            Self::Retire => paced(30, 600, 20),
+            Self::Clear => paced(30, 120, 20),
             Self::Partitions => paced(3600, 3600, 1),
             Self::Prune => paced(600, 600, 10),
             // A kind may be registered later than we start.

@@ -30,8 +30,8 @@ async fn work_for_all(db: &TestDb) {
     db.execute(
         "UPDATE fleet.job SET run_at = now() - interval '1 hour' WHERE state = 'scheduled';
          DELETE FROM fleet.arrival;
-         INSERT INTO fleet.lane (id, queue, priority, level, tenant_id, kind, version, head, head_at, active, active_until)
-            SELECT 1, 'old', 2, 2, tenant_id, 'toy', 1, now(), now(), true, now() - interval '1 minute' FROM fleet.job LIMIT 1;
+         INSERT INTO fleet.lane (id, queue, priority, level, tenant_id, kind, version, suspect, head, head_at, active, active_until)
+            SELECT 1, 'old', 2, 2, tenant_id, 'toy', 1, false, now(), now(), true, now() - interval '1 minute' FROM fleet.job LIMIT 1;
          INSERT INTO fleet.pause (scope, name, reason, paused_by, since, until) VALUES ('queue', 'q', 'r', 'p', now(), now() - interval '1 second');
          INSERT INTO fleet.counter VALUES (now() - interval '90 days', 'q', '00000000-0000-0000-0000-000000000000', 'toy', 'enqueued', 1, 0, 0);
          CREATE TABLE fleet.job_log_20200101 PARTITION OF fleet.job_log FOR VALUES FROM ('2020-01-01 00:00+00') TO ('2020-01-02 00:00+00')",
@@ -135,4 +135,23 @@ async fn partitions_are_there_for_the_days_ahead_and_go_after_their_retention() 
     db.execute("CREATE TABLE fleet.attempt_20200101 PARTITION OF fleet.attempt FOR VALUES FROM ('2020-01-01 00:00+00') TO ('2020-01-02 00:00+00')").await;
     let pruned = round(&db, Duty::Prune).await;
     assert_eq!(pruned.result["partitions"], json!(["attempt_20200101"]));
+}
+
+#[tokio::test]
+async fn partitions_wait_for_no_reader_so_that_no_settle_waits_for_them() {
+    let db = database().await;
+    db.execute("CREATE TABLE fleet.job_history_20200101 PARTITION OF fleet.job_history FOR VALUES FROM ('2020-01-01 00:00+00') TO ('2020-01-02 00:00+00')").await;
+    let mut reader = db.pool.begin().await.unwrap();
+    sqlx::query("SELECT count(*) FROM fleet.job_history")
+        .fetch_one(&mut *reader)
+        .await
+        .unwrap();
+    let refused = upkeep(&db).tick(Duty::Prune).await.unwrap_err();
+    assert!(
+        matches!(&refused, DutyError::Engine(error) if error.is_transient()),
+        "it is tried again: {refused:?}"
+    );
+    reader.commit().await.unwrap();
+    let pruned = round(&db, Duty::Prune).await;
+    assert_eq!(pruned.result["partitions"], json!(["job_history_20200101"]));
 }
