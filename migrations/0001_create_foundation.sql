@@ -43,7 +43,7 @@ $$;
 
 -- A lane is a first-in-first-out line of jobs that are alike in everything the claim decides by, so that a lane is claimable or not as a whole.
 -- 64 bits of MD5: two lanes of one installation meeting by chance is a matter of 10^-8 at a million lanes, and nobody can aim for another's lane.
-CREATE FUNCTION fleet.lane_of(queue text, priority smallint, tenant uuid, kind text, version smallint, concurrency_key text) RETURNS bigint
+CREATE FUNCTION fleet.lane_of(queue text, priority smallint, tenant uuid, kind text, version smallint, concurrency_key text, suspect boolean) RETURNS bigint
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
-    SELECT ('x' || left(md5(queue || E'\x1f' || priority || E'\x1f' || tenant || E'\x1f' || kind || E'\x1f' || version || E'\x1f' || COALESCE(concurrency_key, '')), 16))::bit(64)::bigint
+    SELECT ('x' || left(md5(queue || E'\x1f' || priority || E'\x1f' || tenant || E'\x1f' || kind || E'\x1f' || version || E'\x1f' || COALESCE(concurrency_key, '') || E'\x1f' || suspect), 16))::bit(64)::bigint
 $$;

@@ -50,6 +50,7 @@ CREATE TABLE fleet.lane (
     version           smallint NOT NULL,
     concurrency_key   text,
     concurrency_limit smallint,
+    suspect           boolean NOT NULL,
     head              timestamptz NOT NULL,
     head_at           timestamptz NOT NULL,
     active            boolean NOT NULL DEFAULT true,
@@ -57,6 +58,7 @@ CREATE TABLE fleet.lane (
 ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 500);
 COMMENT ON TABLE fleet.lane IS 'Lines of alike jobs (fleet.lane_of). Only claimers of the lane''s queue, under its lock, and the upkeep duties write here.';
 COMMENT ON COLUMN fleet.lane.level IS 'Priority after ageing: the promote duty lowers it while the lane''s oldest job waits.';
+COMMENT ON COLUMN fleet.lane.suspect IS 'A worker died with its jobs: each worker takes one of these at a time, so that the one to blame is found and its neighbours are not.';
 COMMENT ON COLUMN fleet.lane.head IS 'No claimable job of the lane is older: a claim starts there and never walks the dead entries before it.';
 COMMENT ON COLUMN fleet.lane.active_until IS 'It stays in the walk at least until then, so an enqueue that ends well before need not announce itself.';
 CREATE INDEX lane_walk ON fleet.lane (queue, level, tenant_id, head) WHERE active;
@@ -64,7 +66,7 @@ CREATE INDEX lane_aged ON fleet.lane (queue, level) WHERE level < priority;
 
 CREATE TABLE fleet.arrival (
     queue text NOT NULL, lane bigint NOT NULL, priority smallint NOT NULL, tenant_id uuid NOT NULL, kind text NOT NULL,
-    version smallint NOT NULL, concurrency_key text, concurrency_limit smallint, run_at timestamptz NOT NULL
+    version smallint NOT NULL, concurrency_key text, concurrency_limit smallint, suspect boolean NOT NULL, run_at timestamptz NOT NULL
 ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 500);
 COMMENT ON TABLE fleet.arrival IS 'Lanes that gained a job while not surely being walked. An insert here never waits for anybody; the next claim folds it into fleet.lane.';
 CREATE INDEX arrival_queue ON fleet.arrival (queue);

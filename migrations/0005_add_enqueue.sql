@@ -54,8 +54,8 @@ BEGIN
         ON CONFLICT (tenant_id, unique_key) WHERE unique_key IS NOT NULL DO NOTHING  -- I5
         RETURNING id, tenant_id, kind, version, queue, priority, state, lane, run_at, concurrency_key, concurrency_limit
     ), announced AS (
-        INSERT INTO fleet.arrival (queue, lane, priority, tenant_id, kind, version, concurrency_key, concurrency_limit, run_at)
-        SELECT queue, lane, min(priority), min(tenant_id::text)::uuid, min(kind), min(version), min(concurrency_key), min(concurrency_limit), min(run_at)
+        INSERT INTO fleet.arrival (queue, lane, priority, tenant_id, kind, version, concurrency_key, concurrency_limit, suspect, run_at)
+        SELECT queue, lane, min(priority), min(tenant_id::text)::uuid, min(kind), min(version), min(concurrency_key), min(concurrency_limit), false, min(run_at)
         FROM inserted WHERE state = 'available'
         GROUP BY queue, lane
         -- A lane that is surely walked for the next seconds, from before this job, needs no announcement.
@@ -138,8 +138,8 @@ END $$;
 -- Tells the claim about jobs that became available outside an enqueue's insert.
 CREATE FUNCTION fleet.announce(p_ids uuid[]) RETURNS void
 LANGUAGE sql AS $$
-    INSERT INTO fleet.arrival (queue, lane, priority, tenant_id, kind, version, concurrency_key, concurrency_limit, run_at)
-    SELECT queue, lane, min(priority), min(tenant_id::text)::uuid, min(kind), min(version), min(concurrency_key), min(concurrency_limit), min(run_at)
+    INSERT INTO fleet.arrival (queue, lane, priority, tenant_id, kind, version, concurrency_key, concurrency_limit, suspect, run_at)
+    SELECT queue, lane, min(priority), min(tenant_id::text)::uuid, min(kind), min(version), min(concurrency_key), min(concurrency_limit), bool_or(crashes > 0), min(run_at)
     FROM fleet.job WHERE id = ANY (p_ids) AND state = 'available'
     GROUP BY queue, lane
 $$;

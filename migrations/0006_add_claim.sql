@@ -6,8 +6,9 @@
 --     last claim stopped (weighted round robin), each lane read from its remembered head, so the cost follows the batch, not the backlog.
 --  4. Where limits apply, each bucket's allowance cuts the pick (I10). 5. The pick is marked running, with the claim's token (I1, I2).
 
--- The buckets a lane counts in, made where missing. Under the limits lock.
-CREATE FUNCTION fleet.buckets_of(p_lanes fleet.lane[], p_now timestamptz) RETURNS TABLE (lane bigint, bucket_id bigint)
+-- The buckets a lane counts in, made where missing: of its rules, of its concurrency key, and, where a worker died with its jobs,
+-- the worker's own, which lets one such job through at a time. Under the limits lock.
+CREATE FUNCTION fleet.buckets_of(p_lanes fleet.lane[], p_worker uuid, p_now timestamptz) RETURNS TABLE (lane bigint, bucket_id bigint)
 LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 BEGIN
@@ -17,6 +18,8 @@ BEGIN
           ON (r.queue IS NULL OR r.queue = l.queue) AND (r.kind IS NULL OR r.kind = l.kind) AND (r.tenant_id IS NULL OR r.tenant_id = l.tenant_id)
         UNION ALL
         SELECT l.id, NULL, l.tenant_id, l.concurrency_key, NULL FROM unnest(p_lanes) l WHERE l.concurrency_key IS NOT NULL
+        UNION ALL
+        SELECT l.id, NULL, NULL, 'suspects of ' || p_worker, NULL FROM unnest(p_lanes) l WHERE l.suspect
     )
     INSERT INTO fleet.bucket (rule_id, tenant_id, key, tokens, refilled_at)
     SELECT DISTINCT rule_id, tenant_id, key, COALESCE(burst, 0), p_now FROM wanted w
@@ -31,7 +34,11 @@ BEGIN
         UNION ALL
         SELECT l.id, b.id FROM unnest(p_lanes) l
         JOIN fleet.bucket b ON COALESCE(b.rule_id, 0) = 0 AND COALESCE(b.tenant_id, '00000000-0000-0000-0000-000000000000') = l.tenant_id AND COALESCE(b.key, '') = l.concurrency_key
-        WHERE l.concurrency_key IS NOT NULL;
+        WHERE l.concurrency_key IS NOT NULL
+        UNION ALL
+        SELECT l.id, b.id FROM unnest(p_lanes) l
+        JOIN fleet.bucket b ON COALESCE(b.rule_id, 0) = 0 AND COALESCE(b.tenant_id, '00000000-0000-0000-0000-000000000000') = '00000000-0000-0000-0000-000000000000' AND COALESCE(b.key, '') = 'suspects of ' || p_worker
+        WHERE l.suspect AND b.tenant_id IS NULL;
 END $$;
 
 -- Folds what was given back, and refills token buckets up to their burst. Under the limits lock.
@@ -48,7 +55,7 @@ $$;
 -- How many more jobs each bucket lets through now.
 CREATE FUNCTION fleet.allowance(b fleet.bucket, p_key_limit smallint) RETURNS integer
 LANGUAGE sql STABLE AS $$
-    SELECT CASE WHEN b.rule_id IS NULL THEN GREATEST(0, p_key_limit - b.running)
+    SELECT CASE WHEN b.rule_id IS NULL THEN GREATEST(0, CASE WHEN b.tenant_id IS NULL THEN 1 ELSE p_key_limit END - b.running)
         ELSE (SELECT GREATEST(0, LEAST(COALESCE(r.cap - b.running, 2147483647), CASE WHEN r.rate IS NULL THEN 2147483647 ELSE floor(b.tokens) END))::integer
               FROM fleet.limit_rule r WHERE r.id = b.rule_id) END
 $$;
@@ -146,13 +153,13 @@ BEGIN
             EXIT WHEN v_window IS NULL;
 
             v_buckets := NULL;
-            IF v_gated OR EXISTS (SELECT FROM unnest(v_window) l WHERE l.concurrency_key IS NOT NULL) THEN
+            IF v_gated OR EXISTS (SELECT FROM unnest(v_window) l WHERE l.concurrency_key IS NOT NULL OR l.suspect) THEN
                 IF NOT v_locked THEN
                     PERFORM pg_advisory_xact_lock(hashtext('fleet.limits'), 0);  -- I10: one claim at a time decides on limits
                     v_locked := true;
                     v_now := GREATEST(v_now, fleet.clock());
                 END IF;
-                SELECT array_agg(x.lane), array_agg(x.bucket_id) INTO v_lanes, v_buckets FROM fleet.buckets_of(v_window, v_now) x;
+                SELECT array_agg(x.lane), array_agg(x.bucket_id) INTO v_lanes, v_buckets FROM fleet.buckets_of(v_window, p_worker, v_now) x;
                 IF v_buckets IS NOT NULL THEN
                     PERFORM fleet.refresh_buckets(v_buckets, v_now);
                 END IF;
@@ -168,7 +175,7 @@ BEGIN
             ), lanes AS (
                 SELECT l.*, o.allowed,
                     CASE WHEN l.tenant_id = v_turn AND v_left > 0 THEN v_left ELSE v_quota * COALESCE(tw.weight, 1) END AS quota
-                FROM unnest(v_window) WITH ORDINALITY AS l (id, queue, priority, level, tenant_id, kind, version, concurrency_key, concurrency_limit, head, head_at, active, active_until, place)
+                FROM unnest(v_window) WITH ORDINALITY AS l (id, queue, priority, level, tenant_id, kind, version, concurrency_key, concurrency_limit, suspect, head, head_at, active, active_until, place)
                 LEFT JOIN fleet.tenant_weight tw ON tw.tenant_id = l.tenant_id
                 LEFT JOIN open o ON o.lane = l.id
                 WHERE COALESCE(o.allowed, 1) > 0  -- a closed lane must not use up what others share with it
@@ -253,8 +260,8 @@ END $$;
 CREATE FUNCTION fleet.fold_arrivals(p_queue text, p_now timestamptz) RETURNS void
 LANGUAGE sql AS $$
     WITH gone AS (DELETE FROM fleet.arrival WHERE queue = p_queue RETURNING *)
-    INSERT INTO fleet.lane AS l (id, queue, priority, level, tenant_id, kind, version, concurrency_key, concurrency_limit, head, head_at, active_until)
-    SELECT lane, min(queue), min(priority), min(priority), min(tenant_id::text)::uuid, min(kind), min(version), min(concurrency_key), min(concurrency_limit), min(run_at), p_now, p_now + interval '30 seconds'
+    INSERT INTO fleet.lane AS l (id, queue, priority, level, tenant_id, kind, version, concurrency_key, concurrency_limit, suspect, head, head_at, active_until)
+    SELECT lane, min(queue), min(priority), min(priority), min(tenant_id::text)::uuid, min(kind), min(version), min(concurrency_key), min(concurrency_limit), bool_or(suspect), min(run_at), p_now, p_now + interval '30 seconds'
     FROM gone GROUP BY lane ORDER BY lane
     ON CONFLICT (id) DO UPDATE SET active = true, active_until = excluded.active_until, head = LEAST(l.head, excluded.head),
         concurrency_limit = excluded.concurrency_limit,
