@@ -5,7 +5,7 @@ use axum::extract::rejection::BytesRejection;
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use sha2::{Digest, Sha256};
 
 use crate::problem::Problem;
@@ -85,6 +85,12 @@ pub(crate) fn unread(rejection: &BytesRejection) -> Problem {
 
 /// Reads JSON; says where it stops being JSON, or which field does not fit.
 pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    // Serde would take an array for a struct's fields in their order; nobody means that.
+    if bytes.trim_ascii_start().first() != Some(&b'{')
+        && serde_json::from_slice::<IgnoredAny>(bytes).is_ok()
+    {
+        return Err(Problem::invalid("body", "the body must be a JSON object"));
+    }
     let mut reader = serde_json::Deserializer::from_slice(bytes);
     let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
         let path = error.path().to_string();
@@ -203,7 +209,7 @@ mod tests {
             (r#"{"inner": {}}"#, "inner.n"),
             (r#"{"inner": {"n": 1}, "x": 1}"#, "x"),
             (r"{}", "inner"),
-            (r"[]", "inner"),
+            (r"[]", "body"),
         ];
         for (text, field) in cases {
             let problem = parse::<Outer>(text.as_bytes()).expect_err(text);

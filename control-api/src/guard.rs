@@ -24,6 +24,21 @@ pub(crate) async fn in_bounds(
     Ok(next.run(request).await)
 }
 
+/// Large bodies are taken in a few at a time; the others wait their turn, within the request's time.
+pub(crate) async fn in_turn(
+    State(state): State<ApiState>,
+    request: Request,
+    next: Next,
+) -> Result<Response, Problem> {
+    let turn = tokio::time::timeout(state.settings.request_timeout, state.bulk.acquire());
+    let Ok(Ok(_turn)) = turn.await else {
+        let detail = "too many large requests are under way; try again";
+        let status = StatusCode::SERVICE_UNAVAILABLE;
+        return Err(Problem::new(status, "overloaded", detail).retry_after(5));
+    };
+    Ok(next.run(request).await)
+}
+
 /// Gives a request up that takes too long; its transaction is rolled back.
 pub(crate) async fn in_time(
     State(state): State<ApiState>,

@@ -91,6 +91,7 @@ fn start(
         keys: KeyCache::new(settings.key_cache_ttl),
         kinds: Kinds::new(db.clone()),
         in_flight: Semaphore::new(settings.in_flight_max),
+        bulk: Semaphore::new(settings.bulk_max),
         waits: Semaphore::new(settings.waits_max),
         gatherer,
         waiting,
@@ -123,6 +124,7 @@ fn app(state: ApiState) -> Router {
     let docs = docs(&openapi::document(paths, routes::schemas()));
 
     let short = short.layer(from_fn_with_state(state.clone(), guard::in_time));
+    let bulk = bulk.layer(from_fn_with_state(state.clone(), guard::in_turn));
     let mut busy = short.merge(bulk);
     let mut app = open;
     for (is_open, router) in [

@@ -15,6 +15,8 @@ pub struct ApiSettings {
     pub batch_bytes_max: usize,
     /// Requests worked on at a time; past it 503 at once, before everything slows down together.
     pub in_flight_max: usize,
+    /// Large bodies taken in at a time; with `batch_bytes_max` it bounds the memory.
+    pub bulk_max: usize,
     /// Requests that wait for a job's end at a time; past it they are answered at once with what there is.
     pub waits_max: usize,
     /// Longest wait for a job's end.
@@ -42,7 +44,8 @@ impl Default for ApiSettings {
         Self {
             body_bytes_max: 2 << 20,
             batch_bytes_max: 64 << 20,
-            in_flight_max: 512,
+            in_flight_max: 1_024,
+            bulk_max: 8,
             waits_max: 2_000,
             wait_max: Duration::from_secs(60),
             request_timeout: Duration::from_secs(30),

@@ -33,6 +33,8 @@ pub(crate) struct Shared {
     pub(crate) checks: Checks,
     /// One permit a request being worked on.
     pub(crate) in_flight: Semaphore,
+    /// One permit a large body.
+    pub(crate) bulk: Semaphore,
     /// One permit a request that waits for a job's end.
     pub(crate) waits: Semaphore,
     /// Cancelled when the process stops: who waits is answered.

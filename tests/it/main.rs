@@ -2,7 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test's panic is its failure")]
 
+mod api;
 mod engine;
+mod leaderboard;
 mod migrations;
 mod process;
 mod schedules;

@@ -1,0 +1,24 @@
+//! The control API, really served on a loopback port, each promise a story.
+
+#![allow(
+    clippy::disallowed_methods,
+    reason = "tests look at the database with statements of their own"
+)]
+
+mod audit;
+mod batch;
+mod create;
+mod document;
+mod guards;
+mod health;
+mod idempotency;
+mod keys;
+mod pages;
+mod refusals;
+mod result;
+mod schedules;
+mod served;
+mod shared_commits;
+mod steering;
+mod tenants;
+mod why;
