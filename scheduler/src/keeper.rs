@@ -2,6 +2,7 @@
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::time::Duration;
 
 use fleet_queue::{Outlook, telemetry};
 use futures::FutureExt;
@@ -41,14 +42,28 @@ impl House {
             board: Board::default(),
         }
     }
+
+    /// Ends a while after the house was told to stop.
+    pub(crate) async fn out_of_patience(&self) {
+        self.soft.cancelled().await;
+        tokio::time::sleep(STOP_PATIENCE).await;
+    }
 }
+
+/// A round that is under way at a stop may take so long to end; in an outage it would wait for a connection for longer.
+const STOP_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Keeps `duty` until the house is stopped.
 pub(crate) async fn keep(house: Arc<House>, duty: Duty) {
     let mut outlooks = house.outlooks.subscribe();
     let mut last: Option<Last> = None;
     while wait_until_due(&house, duty, last.as_ref(), &mut outlooks).await {
-        last = Some(round(&house, duty, last.map_or(0, |last| last.failures)).await);
+        let failures = last.map_or(0, |last| last.failures);
+        tokio::select! {
+            ended = round(&house, duty, failures) => last = Some(ended),
+            // Dropped half-way it is rolled back, as if the process had been killed.
+            () = house.out_of_patience() => return,
+        }
         if matches!(duty.rhythm(), Rhythm::Foreseen(_)) {
             house.look.notify_one(); // it waits for an outlook from after its round
         }

@@ -18,7 +18,11 @@ const SOON: Duration = Duration::from_secs(5);
 pub(crate) async fn look_out(house: &House) {
     let mut failures = 0_i16;
     while !house.soft.is_cancelled() {
-        let pause = match look(house).await {
+        let seen = tokio::select! {
+            () = house.soft.cancelled() => return,
+            seen = look(house) => seen,
+        };
+        let pause = match seen {
             Ok(outlook) => {
                 failures = 0;
                 house.outlooks.send_replace(Seen {

@@ -83,8 +83,11 @@ pub(crate) async fn write_down(house: &House) {
             () = tokio::time::sleep(pause) => {}
         }
         pause = WRITE_EVERY;
-        if let Err(error) = write(house).await {
-            tracing::debug!(error = %chain(&error), "the duties' status was not written down");
+        tokio::select! {
+            written = write(house) => if let Err(error) = written {
+                tracing::debug!(error = %chain(&error), "the duties' status was not written down");
+            },
+            () = house.out_of_patience() => {}
         }
     }
 }

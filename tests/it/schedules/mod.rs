@@ -3,6 +3,7 @@
 mod control;
 mod defaults;
 mod firing;
+mod killing;
 mod overlap;
 mod putting;
 

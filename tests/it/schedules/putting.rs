@@ -289,9 +289,8 @@ async fn a_tenants_session_sees_and_touches_only_its_own() {
 
 #[tokio::test]
 async fn a_preview_shows_both_ways_in_the_zones_own_time() {
-    let made = definition(json!({ "cron": "30 2 * * *", "zone": "Europe/Berlin" }));
-    let table = schedules::Timetable::of(&made).unwrap();
-    let preview = table.preview(time("2026-03-28T12:00:00Z"), 2);
+    let from = time("2026-03-28T12:00:00Z");
+    let preview = schedules::preview("30 2 * * *", "Europe/Berlin", from, 2).unwrap();
     let local: Vec<_> = preview
         .past
         .iter()

@@ -109,6 +109,27 @@ pub(super) struct KindDefaults {
 }
 
 impl Definition {
+    /// A schedule of the kind's own defaults, in UTC.
+    #[must_use]
+    pub fn new(name: &str, kind: &str, cron: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            kind: kind.to_owned(),
+            payload: no_fields(),
+            options: JobOptions::default(),
+            cron: cron.to_owned(),
+            zone: utc(),
+            starts_at: None,
+            ends_at: None,
+            jitter_s: 0,
+            nonexistent: Nonexistent::default(),
+            ambiguous: None,
+            overlap: Overlap::default(),
+            missed: Missed::default(),
+            expires_after_s: None,
+        }
+    }
+
     /// As it is stored; an older binary may meet one that a newer one wrote.
     pub(super) fn read(stored: Value) -> Result<Self, Error> {
         serde_json::from_value(stored).map_err(|error| {

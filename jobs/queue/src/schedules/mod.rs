@@ -44,5 +44,5 @@ pub use prune::prune_ticks;
 pub use put::{Expect, Put, put};
 pub use record::{TickRecord, record};
 pub use start::FiredTick;
-pub use timetable::{Preview, PreviewedTick, Timetable};
+pub use timetable::{Preview, PreviewedTick, Timetable, preview};
 pub use wall::{Ambiguous, Nonexistent};

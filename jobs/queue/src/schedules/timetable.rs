@@ -217,6 +217,15 @@ fn whole_second_up(at: DateTime<Utc>) -> DateTime<Utc> {
     }
 }
 
+/// The next and the last `n` ticks around `from` of a cron in a zone, before anybody saves it.
+pub fn preview(cron: &str, zone: &str, from: DateTime<Utc>, n: usize) -> Result<Preview, Error> {
+    let definition = Definition {
+        zone: zone.to_owned(),
+        ..Definition::new("preview", "preview", cron)
+    };
+    Timetable::of(&definition).map(|table| table.preview(from, n))
+}
+
 /// Ticks around a moment.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Preview {
