@@ -106,10 +106,10 @@ pub struct Turns {
 }
 
 impl Turns {
-    fn note(&mut self, level: i16, tenant: Uuid, left: i32) {
+    fn note(&mut self, level: i16, row: &Row) {
         let level = usize::try_from(level).expect("levels are 0 to 3");
-        self.tenant[level] = tenant;
-        self.left[level] = left;
+        self.tenant[level] = row.tenant_id.expect("a turn names its tenant");
+        self.left[level] = row.turn_left.unwrap_or(0);
     }
 }
 
@@ -124,7 +124,8 @@ pub async fn claim(
         .iter()
         .map(|(kind, version)| (kind.as_str(), *version))
         .unzip();
-    let rows = sqlx::query!(
+    let rows = sqlx::query_as!(
+        Row,
         r#"-- queue.claim
         WITH quick AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true))
         SELECT c.id, c.tenant_id, c.kind, c.version, c.queue, c.priority, c.attempt, c.max_attempts, c.crashes, c.claim_no, c.timeout_ms,
@@ -145,47 +146,76 @@ pub async fn claim(
 
     let mut jobs = Vec::with_capacity(rows.len());
     for row in rows {
-        if let Some(level) = row.level {
-            let tenant = row.tenant_id.expect("a turn names its tenant");
-            turns.note(level, tenant, row.turn_left.unwrap_or(0));
-            continue;
+        match row.level {
+            Some(level) => turns.note(level, &row),
+            None => jobs.push(row.into_job(&request)),
         }
+    }
+    jobs.sort_by_key(|(_, job)| (job.priority, job.run_at, job.id));
+    Ok(jobs)
+}
+
+/// What the function gives: a job, or (with a level) where the walk stopped.
+struct Row {
+    id: Option<Uuid>,
+    tenant_id: Option<Uuid>,
+    kind: Option<String>,
+    version: Option<i16>,
+    queue: Option<String>,
+    priority: Option<i16>,
+    attempt: Option<i16>,
+    max_attempts: Option<i16>,
+    crashes: Option<i16>,
+    claim_no: Option<i32>,
+    timeout_ms: Option<i32>,
+    run_at: Option<DateTime<Utc>>,
+    created_at: Option<DateTime<Utc>>,
+    started_at: Option<DateTime<Utc>>,
+    parent_id: Option<Uuid>,
+    step: Option<String>,
+    traceparent: Option<String>,
+    metadata: Option<Value>,
+    payload: Option<Value>,
+    level: Option<i16>,
+    turn_left: Option<i32>,
+}
+
+impl Row {
+    fn into_job(self, request: &ClaimRequest<'_>) -> (Claim, Claimed) {
         let column = "a claimed row has every NOT NULL column";
-        let id = JobId(row.id.expect(column));
+        let id = JobId(self.id.expect(column));
         let claimed = Claimed {
             id,
-            tenant: TenantId(row.tenant_id.expect(column)),
-            kind: row.kind.expect(column),
-            version: row.version.expect(column),
-            queue: row.queue.expect(column),
-            priority: row.priority.expect(column),
-            attempt: row.attempt.expect(column),
-            max_attempts: row.max_attempts.expect(column),
-            crashes: row.crashes.expect(column),
-            claim_no: row.claim_no.expect(column),
-            timeout: row
+            tenant: TenantId(self.tenant_id.expect(column)),
+            kind: self.kind.expect(column),
+            version: self.version.expect(column),
+            queue: self.queue.expect(column),
+            priority: self.priority.expect(column),
+            attempt: self.attempt.expect(column),
+            max_attempts: self.max_attempts.expect(column),
+            crashes: self.crashes.expect(column),
+            claim_no: self.claim_no.expect(column),
+            timeout: self
                 .timeout_ms
                 .map(|ms| Duration::from_millis(ms.unsigned_abs().into())),
-            run_at: row.run_at.expect(column),
-            created_at: row.created_at.expect(column),
-            started_at: row.started_at.expect(column),
-            parent_id: row.parent_id.map(JobId),
-            step: row.step,
-            traceparent: row.traceparent,
-            metadata: row.metadata,
-            payload: row.payload.expect(column),
+            run_at: self.run_at.expect(column),
+            created_at: self.created_at.expect(column),
+            started_at: self.started_at.expect(column),
+            parent_id: self.parent_id.map(JobId),
+            step: self.step,
+            traceparent: self.traceparent,
+            metadata: self.metadata,
+            payload: self.payload.expect(column),
         };
-        jobs.push((
+        (
             Claim {
                 id,
                 worker: request.worker,
                 token: request.token,
             },
             claimed,
-        ));
+        )
     }
-    jobs.sort_by_key(|(_, job)| (job.priority, job.run_at, job.id));
-    Ok(jobs)
 }
 
 /// Gives back what a claim call took whose answer never came: nobody knows of those jobs, so nobody would ever settle them (I3).
