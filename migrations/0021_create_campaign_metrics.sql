@@ -50,6 +50,7 @@ COMMENT ON TABLE fleet.metric_quarantine IS 'Metric rows that were refused, each
 COMMENT ON COLUMN fleet.metric_quarantine.digest IS 'SHA-256 of the line: the same bad line sent again is the same row.';
 COMMENT ON COLUMN fleet.metric_quarantine.line IS 'Line of the source; 0 where the row was found in the table and not in a file.';
 COMMENT ON COLUMN fleet.metric_quarantine.resolved_at IS 'When a good row for the same campaign and day came in.';
+CREATE INDEX metric_quarantine_by_time ON fleet.metric_quarantine (received_at) WHERE resolved_at IS NULL;
 CREATE INDEX metric_quarantine_open ON fleet.metric_quarantine (tenant_id, campaign_id, day) WHERE resolved_at IS NULL;
 
 CREATE TABLE fleet.metric_holds (

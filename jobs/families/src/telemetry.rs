@@ -1,35 +1,95 @@
-//! What the families tell of themselves in metrics; names, shapes and labels are `fleet_queue::telemetry`'s contract.
+//! What the families tell of themselves in metrics, in the shape of the engine's own table (`fleet_queue::telemetry`).
 
 use std::time::Duration;
 
-use crate::leaderboard::{Built, Outcome};
+use fleet_queue::telemetry::Metric;
+use sqlx::PgConnection;
 
-/// Time of a refresh, by what became of the run.
-pub const REFRESH_SECONDS: &str = "fleet_leaderboard_refresh_seconds";
-/// Metric rows that refreshes read.
-pub const ROWS_READ: &str = "fleet_leaderboard_rows_read_total";
-/// Eligible subjects in the last run.
-pub const RANKED: &str = "fleet_leaderboard_ranked";
-/// Subjects held in the last run.
-pub const HELD: &str = "fleet_leaderboard_held";
-/// Refused metric rows in the last run's window.
-pub const QUARANTINED: &str = "fleet_leaderboard_quarantined";
-/// Anomalies found.
-pub const ANOMALIES: &str = "fleet_leaderboard_anomalies_total";
-/// How long ago a board was last published.
-pub const STALENESS_SECONDS: &str = "fleet_leaderboard_staleness_seconds";
+use crate::leaderboard::{self, Built, Outcome};
 
-pub(crate) fn refreshed(built: &Built, outcome: Outcome, took: Duration) {
-    let outcome = serde_json::to_value(outcome).ok();
-    let outcome = outcome
-        .as_ref()
-        .and_then(|name| name.as_str())
-        .unwrap_or_default()
-        .to_owned();
-    metrics::histogram!(REFRESH_SECONDS, "outcome" => outcome).record(took.as_secs_f64());
+const REFRESH_SECONDS: &str = "fleet_leaderboard_refresh_seconds";
+const ROWS_READ: &str = "fleet_leaderboard_rows_read_total";
+const ANOMALIES: &str = "fleet_leaderboard_anomalies_total";
+const RANKED: &str = "fleet_leaderboard_ranked";
+const HELD: &str = "fleet_leaderboard_held";
+const QUARANTINED: &str = "fleet_leaderboard_quarantined";
+const STALENESS_SECONDS: &str = "fleet_leaderboard_staleness_seconds";
+
+/// Every metric of the families.
+pub const METRICS: &[Metric] = &[
+    metric(
+        REFRESH_SECONDS,
+        "histogram",
+        &["outcome"],
+        "Time of a refresh, by what became of the run.",
+    ),
+    metric(
+        ROWS_READ,
+        "counter",
+        &[],
+        "Metric rows that refreshes read.",
+    ),
+    metric(
+        ANOMALIES,
+        "counter",
+        &[],
+        "Anomalies found for the first time.",
+    ),
+    metric(
+        RANKED,
+        "gauge",
+        &["board"],
+        "Eligible subjects in the board's last run.",
+    ),
+    metric(
+        HELD,
+        "gauge",
+        &["board"],
+        "Subjects held in the board's last run.",
+    ),
+    metric(
+        QUARANTINED,
+        "gauge",
+        &["board"],
+        "Refused metric rows in the window of the board's last run.",
+    ),
+    metric(
+        STALENESS_SECONDS,
+        "gauge",
+        &["board"],
+        "How long ago the board was published.",
+    ),
+];
+
+const fn metric(
+    name: &'static str,
+    shape: &'static str,
+    labels: &'static [&'static str],
+    help: &'static str,
+) -> Metric {
+    Metric {
+        name,
+        shape,
+        help,
+        labels,
+    }
+}
+
+/// After a refresh.
+pub(crate) fn refreshed(board: uuid::Uuid, built: &Built, outcome: Outcome, took: Duration) {
+    let board = board.to_string();
+    metrics::histogram!(REFRESH_SECONDS, "outcome" => outcome.status()).record(took.as_secs_f64());
     metrics::counter!(ROWS_READ).increment(built.rows_read as u64);
     metrics::counter!(ANOMALIES).increment(built.anomalies);
-    metrics::gauge!(RANKED).set(f64::from(built.ranked));
-    metrics::gauge!(HELD).set(f64::from(built.held));
-    metrics::gauge!(QUARANTINED).set(built.quarantined as f64);
+    metrics::gauge!(RANKED, "board" => board.clone()).set(f64::from(built.ranked));
+    metrics::gauge!(HELD, "board" => board.clone()).set(f64::from(built.held));
+    metrics::gauge!(QUARANTINED, "board" => board).set(built.quarantined as f64);
+}
+
+/// Sets the gauges that age by themselves; for whoever is about to be scraped.
+pub async fn observe(conn: &mut PgConnection) -> Result<(), sqlx::Error> {
+    for (board, seconds) in leaderboard::staleness(conn).await? {
+        metrics::gauge!(STALENESS_SECONDS, "board" => board.to_string()).set(seconds);
+    }
+    Ok(())
 }

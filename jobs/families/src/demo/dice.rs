@@ -53,8 +53,11 @@ impl Dice {
     /// How many of `trials` succeed: exactly for small numbers, by the normal law for large ones.
     pub(super) fn successes(&mut self, trials: i64, rate: f64) -> i64 {
         let expected = trials as f64 * rate;
-        if expected < 15.0 || trials as f64 - expected < 15.0 {
+        if expected < 15.0 {
             return self.rare(trials, expected);
+        }
+        if trials as f64 - expected < 15.0 {
+            return trials - self.rare(trials, trials as f64 - expected);
         }
         let deviation = (expected * (1.0 - rate)).sqrt();
         ((expected + deviation * self.normal()).round() as i64).clamp(0, trials)

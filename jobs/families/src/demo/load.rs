@@ -170,7 +170,7 @@ impl<'o> Writer<'o> {
 
     async fn flush(&mut self, conn: &mut PgConnection) -> Result<(), sqlx::Error> {
         for batch in self.rows.chunks(BATCH) {
-            self.written += store::write(conn, batch, &[]).await?.accepted;
+            self.written += store::write(conn, batch).await?.accepted;
         }
         self.rows.clear();
         Ok(())

@@ -10,7 +10,7 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 use sqlx::PgConnection;
 
-use super::criteria::Anomalies;
+use super::thresholds::Anomalies;
 
 /// Scans the days before `end`, unless these metrics were scanned by these rules already. Returns how many holds are new.
 pub(super) async fn scan(

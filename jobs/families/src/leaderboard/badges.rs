@@ -4,7 +4,7 @@ use sqlx::PgConnection;
 
 use super::board::Board;
 use super::build::Built;
-use super::criteria::Promotions;
+use super::thresholds::Promotions;
 
 /// The last rank of the top `share` among `ranked`: rounded up, with those who tie at the edge inside; 0 where too few are ranked.
 pub(super) fn last_top_rank(ranked: i32, share: f64, min_ranked: i32) -> i32 {

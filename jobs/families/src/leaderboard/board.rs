@@ -43,7 +43,7 @@ impl SubjectKind {
 }
 
 /// A board's definition.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Board {
     /// Whose it is; the platform's ranks across all tenants.
     pub tenant: TenantId,

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, NaiveDate, Utc};
 use fleet_queue::TenantId;
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Value, json};
 use sqlx::PgConnection;
@@ -10,7 +11,7 @@ use uuid::Uuid;
 use super::event::{self, Event};
 
 /// One anomaly.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Hold {
     /// Its id.
     pub hold_id: Uuid,

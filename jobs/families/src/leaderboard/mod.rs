@@ -1,10 +1,11 @@
 //! Leaderboards: who does best for their clients, computed fairly, published whole, shown as each subject allows.
 //!
-//! [`refresh`] is the job: it collects sums by subject and segment ([`build`]), draws small samples towards their segment's mean
-//! ([`shrink`]), scores and ranks in SQL, looks for figures too good to be true ([`anomalies`], cleared through [`holds`]) and moves the board's pointer to the
-//! finished run ([`publish`]) together with badges ([`badges`]) and events ([`event`]). Nobody ever reads a run that is not whole:
-//! what readers see is decided in one place ([`read`], over `fleet.leaderboard_shown`). [`promotion`] proposes changes of tier
-//! that a person decides; [`prune`] removes what is no longer needed.
+//! [`refresh`] is the job. It has a run built ([`build`]): anomalies are looked for ([`anomalies`]; a person clears them in
+//! [`holds`]), sums are collected by subject and segment ([`collect`]), small samples drawn towards their segment's mean
+//! ([`shrink`]), subjects judged ([`assess`]), scored and ranked ([`score`]). Then it moves the board's pointer to the finished run
+//! ([`publish`]), together with badges ([`badges`]) and events ([`event`]). Nobody ever reads a run that is not whole, and what
+//! each may see is decided in one place ([`read`], over `fleet.leaderboard_shown`). [`promotion_review`] proposes changes of tier
+//! that a person decides ([`promotion`]); [`prune`] removes what is no longer needed.
 //!
 //! Everything here is SQL over sets: no row of metrics passes through this process.
 
@@ -28,12 +29,12 @@ mod refresh;
 mod score;
 mod shrink;
 mod standing;
+mod thresholds;
+mod verdict;
 
 pub use board::{Board, BoardError, SubjectKind, create, find, list, load, set_criteria};
 pub use build::{Built, build};
-pub use criteria::{
-    Anomalies, Criteria, Eligibility, FieldError, PriorBounds, Promotions, Weights,
-};
+pub use criteria::{Criteria, FieldError};
 pub use holds::{Hold, clear, list_holds};
 pub use period::{Period, Window};
 pub use privacy::{Viewer, Visibility, set_visibility};
@@ -47,3 +48,4 @@ pub use read::{
 };
 pub use refresh::{Refresh, Refreshed, refresh};
 pub use shrink::{Prior, SegmentStats};
+pub use thresholds::{Anomalies, Eligibility, PriorBounds, Promotions, Weights};

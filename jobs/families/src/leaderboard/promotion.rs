@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::event::{self, Event};
 
 /// A proposal.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Candidate {
     /// Its id.
     pub candidate_id: Uuid,

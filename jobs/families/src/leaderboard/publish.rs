@@ -32,7 +32,8 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    fn status(self) -> &'static str {
+    /// The name in the database and in answers.
+    pub fn status(self) -> &'static str {
         match self {
             Self::Published => "published",
             Self::SupersededUnpublished => "superseded_unpublished",

@@ -3,6 +3,7 @@
 //! The connection's `fleet.tenant` decides which boards exist for it; unset, none do. `fleet.leaderboard_shown` applies privacy.
 
 use chrono::{DateTime, NaiveDate, Utc};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sqlx::PgConnection;
@@ -25,7 +26,7 @@ pub struct Cursor {
 }
 
 /// A run, as readers know it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct RunInfo {
     /// Its id.
     pub run_id: Uuid,
@@ -58,7 +59,7 @@ pub struct RunInfo {
 }
 
 /// An entry, as a certain viewer sees it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Entry {
     /// Place in the order of display.
     pub place: i32,
@@ -95,7 +96,7 @@ pub struct Entry {
 }
 
 /// A page of a board.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct BoardPage {
     /// The run it shows; absent where nothing was published yet.
     pub run: Option<RunInfo>,
@@ -155,7 +156,7 @@ pub async fn board_page(
 }
 
 /// What a viewer may know of one subject on a board.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Rank {
     /// The run it stands in.
     pub run: RunInfo,

@@ -169,7 +169,7 @@ impl Job for Refresh {
         cx.progress(1, 2, "publishing").await?;
         let mut tx = cx.pool().begin().await?;
         let outcome = publish(&mut tx, &board, &criteria, &built, self.dry_run).await?;
-        telemetry::refreshed(&built, outcome, begun.elapsed());
+        telemetry::refreshed(board.id, &built, outcome, begun.elapsed());
         let refreshed = Refreshed {
             board_id: board.id,
             outcome,

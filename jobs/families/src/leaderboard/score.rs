@@ -7,7 +7,7 @@
 use sqlx::PgConnection;
 
 use super::build::RunKey;
-use super::criteria::Weights;
+use super::thresholds::Weights;
 
 /// Writes a run's entries from `fleet.leaderboard_totals`.
 pub(super) async fn score(

@@ -8,7 +8,7 @@
 use sqlx::PgConnection;
 
 use super::build::RunKey;
-use super::criteria::PriorBounds;
+use super::thresholds::PriorBounds;
 
 /// A segment's sums for one rate. The `taught` ones leave out subjects too small to teach how much subjects differ.
 #[derive(Clone, Debug, PartialEq)]

@@ -6,7 +6,7 @@ use sqlx::types::Json;
 use uuid::Uuid;
 
 use super::board::Board;
-use super::criteria::Promotions;
+use super::thresholds::Promotions;
 
 /// A partner's rank on one weekly board.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -7,8 +7,8 @@ use std::borrow::Cow;
 use csv_core::{ReadRecordResult, Reader};
 
 use super::ingest::IngestError;
+use super::reason::{Fault, Reason};
 use super::row::{FIELDS, Raw, field_index};
-use super::validate::{Fault, Reason};
 
 /// Columns without which no row can be read; the tenant is one of them unless the source speaks for one.
 const REQUIRED: [&str; 9] = [

@@ -1,12 +1,13 @@
 //! Reads metric rows from a stream of any size into the database, in memory bounded by one batch.
 //!
-//! Each batch commits by itself: a source that breaks off has delivered what came before, and sending it again from the
+//! Each batch commits by itself, unless the caller gives a connection that is in a transaction: a source that breaks off has delivered what came before, and sending it again from the
 //! start changes nothing that was right, since a row replaces its earlier self.
 
 use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use sqlx::PgConnection;
 use tokio::io::AsyncBufRead;
@@ -14,8 +15,8 @@ use tokio::io::AsyncBufRead;
 use super::identity;
 use super::intake::Intake;
 use super::lines::Lines;
+use super::reason::Reason;
 use super::row::Scope;
-use super::validate::Reason;
 
 /// How rows are written down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,7 +59,7 @@ pub struct Progress {
 }
 
 /// What became of a source.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct IngestReport {
     /// Rows read; blank lines and the header do not count.
     pub read: u64,
@@ -77,7 +78,7 @@ pub struct IngestReport {
 }
 
 /// One refused row.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Example {
     /// Line of the source, from 1.
     pub line: u64,

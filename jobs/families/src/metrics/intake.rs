@@ -2,15 +2,16 @@
 
 use std::collections::HashSet;
 
-use sqlx::PgConnection;
+use sqlx::{Connection, PgConnection};
 use uuid::Uuid;
 
 use super::csv::{Header, Splitter};
 use super::identity::Known;
 use super::ingest::{Example, Format, IngestError, IngestReport, Options};
 use super::quarantine::{Refused, fingerprint};
+use super::reason::{Fault, Reason};
 use super::row::{MetricRow, Raw, Scope};
-use super::validate::{Fault, Reason, Rules};
+use super::validate::Rules;
 use super::{ndjson, store};
 
 /// Rows in a transaction.
@@ -145,14 +146,17 @@ impl<'o> Intake<'o> {
         }
     }
 
-    /// Writes what has been gathered.
+    /// Writes what has been gathered, in one transaction with what it registers.
     pub(super) async fn flush(&mut self, conn: &mut PgConnection) -> Result<(), IngestError> {
         let judged = std::mem::take(&mut self.judged);
         let rows: Vec<MetricRow> = judged.iter().map(|judged| judged.row.clone()).collect();
-        let unknown = self.known.admit(conn, self.options.scope, &rows).await?;
+        let mut tx = conn.begin().await?;
+        store::lock(&mut tx).await?;
+        let unknown = self.known.admit(&mut tx, self.options.scope, &rows).await?;
         let rows = self.without_unknown_partners(judged, &unknown);
         let refused = std::mem::take(&mut self.refused);
-        let written = store::write(conn, &rows, &refused).await?;
+        let written = store::write_locked(&mut tx, &rows, &refused).await?;
+        tx.commit().await?;
         self.report.accepted += written.accepted;
         self.report.replaced += written.replaced;
         Ok(())

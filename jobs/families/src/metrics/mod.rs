@@ -11,13 +11,15 @@ mod intake;
 mod lines;
 mod ndjson;
 pub(crate) mod quarantine;
+mod reason;
 mod row;
 pub(crate) mod store;
 mod validate;
 
 pub use ingest::{Example, Format, IngestError, IngestReport, Options, Progress, ingest};
+pub use quarantine::{QuarantinedRow, list_quarantine};
+pub use reason::Reason;
 pub use row::{MetricRow, Scope, id_of};
-pub use validate::Reason;
 
 pub(crate) use identity::today;
 

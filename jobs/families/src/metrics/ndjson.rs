@@ -5,8 +5,8 @@ use std::collections::HashMap;
 
 use serde_json::value::RawValue;
 
+use super::reason::{Fault, Reason};
 use super::row::{Raw, field_index};
-use super::validate::{Fault, Reason};
 
 /// Takes one object apart; keys that mean nothing here are left alone.
 pub(crate) fn record(line: &str) -> Result<Raw<'_>, Fault> {

@@ -1,11 +1,12 @@
 //! The quarantine: refused rows with their place and reason, until a good row for the same campaign and day arrives.
 
-use chrono::NaiveDate;
+use chrono::{DateTime, NaiveDate, Utc};
+use serde::Serialize;
 use sha2::{Digest, Sha256};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::validate::Fault;
+use super::reason::Fault;
 
 /// As much of a line as is kept, in characters.
 const LONGEST_RAW: usize = 1000;
@@ -91,6 +92,48 @@ pub(super) async fn resolve(
     .execute(conn)
     .await?;
     Ok(())
+}
+
+/// A refused row, for a person to look at.
+#[derive(Clone, Debug, Serialize)]
+pub struct QuarantinedRow {
+    /// Whose it would have been.
+    pub tenant_id: Uuid,
+    /// SHA-256 of the line; with the tenant, its key.
+    pub digest: String,
+    /// The file or request it came in.
+    pub source: String,
+    /// Its line there.
+    pub line: i64,
+    /// The field at fault, where it is one.
+    pub field: Option<String>,
+    /// What is wrong.
+    pub reason: String,
+    /// The line, or how it begins.
+    pub raw: String,
+    /// When it came in last.
+    pub received_at: DateTime<Utc>,
+}
+
+/// Open refused rows that the session may see, newest first, before `before`, at most `limit`.
+pub async fn list_quarantine(
+    conn: &mut PgConnection,
+    before: Option<DateTime<Utc>>,
+    limit: i64,
+) -> Result<Vec<QuarantinedRow>, sqlx::Error> {
+    sqlx::query_as!(
+        QuarantinedRow,
+        r#"-- quarantine.list
+        SELECT tenant_id, digest, source, line, field, reason, raw, received_at
+        FROM fleet.metric_quarantine
+        WHERE resolved_at IS NULL AND ($1::timestamptz IS NULL OR received_at < $1)
+        ORDER BY received_at DESC, tenant_id, digest
+        LIMIT $2"#,
+        before,
+        limit,
+    )
+    .fetch_all(conn)
+    .await
 }
 
 /// Moves rows that no board can count out of the table: a day that has not come, a currency without a rate.

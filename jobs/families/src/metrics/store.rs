@@ -18,20 +18,29 @@ pub(crate) struct Written {
     pub(crate) replaced: u64,
 }
 
-/// Writes a batch, in a transaction of its own or a savepoint of the caller's.
+/// Writes a batch in a transaction of its own.
 pub(crate) async fn write(
+    conn: &mut PgConnection,
+    rows: &[MetricRow],
+) -> Result<Written, sqlx::Error> {
+    let mut tx = conn.begin().await?;
+    lock(&mut tx).await?;
+    let written = write_locked(&mut tx, rows, &[]).await?;
+    tx.commit().await?;
+    Ok(written)
+}
+
+/// Writes a batch in a transaction that holds the ingest [`lock`].
+pub(crate) async fn write_locked(
     conn: &mut PgConnection,
     rows: &[MetricRow],
     refused: &[Refused],
 ) -> Result<Written, sqlx::Error> {
-    let mut tx = conn.begin().await?;
     let (rows, repeated) = last_of_each(rows);
     let columns = Columns::of(&rows);
-    lock(&mut tx).await?;
-    let replaced = upsert(&mut tx, &columns).await?;
-    quarantine::keep(&mut tx, refused).await?;
-    quarantine::resolve(&mut tx, &columns.tenant, &columns.campaign, &columns.day).await?;
-    tx.commit().await?;
+    let replaced = upsert(conn, &columns).await?;
+    quarantine::keep(conn, refused).await?;
+    quarantine::resolve(conn, &columns.tenant, &columns.campaign, &columns.day).await?;
     Ok(Written {
         accepted: rows.len() as u64 + repeated,
         replaced: replaced + repeated,
@@ -55,7 +64,8 @@ fn last_of_each(rows: &[MetricRow]) -> (Vec<&MetricRow>, u64) {
 /// Makes `seq` rise in commit order, which is what lets the highest one stand for "everything up to here".
 ///
 /// Without it a writer that drew its numbers early and committed late would slip rows in under a watermark already taken.
-async fn lock(conn: &mut PgConnection) -> Result<(), sqlx::Error> {
+/// Taken before anything else is written, it also keeps two ingests from waiting for each other's rows in a circle.
+pub(crate) async fn lock(conn: &mut PgConnection) -> Result<(), sqlx::Error> {
     sqlx::query!(
         r#"-- metrics.lock
         SELECT pg_advisory_xact_lock(hashtextextended('fleet.metric_seq', 0))"#
