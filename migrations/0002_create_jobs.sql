@@ -13,7 +13,7 @@ CREATE TABLE fleet.job (
     -- Where the indexes file the row: 0 may be or is being run, 1 waits for its time, 2 waits for other jobs.
     -- A claim turns available into running and leaves the shelf as it is: no indexed value changes, so the update is heap-only.
     shelf                smallint NOT NULL GENERATED ALWAYS AS (CASE state WHEN 'scheduled' THEN 1 WHEN 'blocked' THEN 2 ELSE 0 END) STORED,
-    lane                 bigint NOT NULL GENERATED ALWAYS AS (fleet.lane_of(queue, priority, tenant_id, kind, version, concurrency_key, crashes > 0)) STORED,
+    lane                 bigint NOT NULL GENERATED ALWAYS AS (fleet.lane_of(queue, priority, tenant_id, kind, version, concurrency_key, crashes > 1)) STORED,
     run_at               timestamptz NOT NULL,
     expires_at           timestamptz,
     created_at           timestamptz NOT NULL,
@@ -57,7 +57,7 @@ CREATE TABLE fleet.job (
 COMMENT ON TABLE fleet.job IS 'Live jobs only; an ended job moves to fleet.job_history in the statement that ends it.';
 COMMENT ON COLUMN fleet.job.priority IS '0 is the most urgent, 3 the least.';
 COMMENT ON COLUMN fleet.job.version IS 'Payload version; a worker claims only versions it serves.';
-COMMENT ON COLUMN fleet.job.lane IS 'The line it stands in: jobs alike in queue, priority, tenant, kind, version, concurrency key, and in whether a worker died with them.';
+COMMENT ON COLUMN fleet.job.lane IS 'The line it stands in: jobs alike in queue, priority, tenant, kind, version, concurrency key, and in whether workers died with them twice.';
 COMMENT ON COLUMN fleet.job.run_at IS 'Not before; and the order inside a lane.';
 COMMENT ON COLUMN fleet.job.expires_at IS 'Not started by then: discarded.';
 COMMENT ON COLUMN fleet.job.attempt IS 'Attempts begun that count: crashes, snoozes and interruptions give theirs back.';

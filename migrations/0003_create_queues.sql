@@ -58,7 +58,7 @@ CREATE TABLE fleet.lane (
 ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 500);
 COMMENT ON TABLE fleet.lane IS 'Lines of alike jobs (fleet.lane_of). Only claimers of the lane''s queue, under its lock, and the upkeep duties write here.';
 COMMENT ON COLUMN fleet.lane.level IS 'Priority after ageing: the promote duty lowers it while the lane''s oldest job waits.';
-COMMENT ON COLUMN fleet.lane.suspect IS 'A worker died with its jobs: each worker takes one of these at a time, so that the one to blame is found and its neighbours are not.';
+COMMENT ON COLUMN fleet.lane.suspect IS 'Workers died with its jobs twice: each worker takes one of these at a time, so that the third death meets the one to blame and not its neighbours.';
 COMMENT ON COLUMN fleet.lane.head IS 'No claimable job of the lane is older: a claim starts there and never walks the dead entries before it.';
 COMMENT ON COLUMN fleet.lane.active_until IS 'It stays in the walk at least until then, so an enqueue that ends well before need not announce itself.';
 CREATE INDEX lane_walk ON fleet.lane (queue, level, tenant_id, head) WHERE active;

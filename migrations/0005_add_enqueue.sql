@@ -139,7 +139,7 @@ END $$;
 CREATE FUNCTION fleet.announce(p_ids uuid[]) RETURNS void
 LANGUAGE sql AS $$
     INSERT INTO fleet.arrival (queue, lane, priority, tenant_id, kind, version, concurrency_key, concurrency_limit, suspect, run_at)
-    SELECT queue, lane, min(priority), min(tenant_id::text)::uuid, min(kind), min(version), min(concurrency_key), min(concurrency_limit), bool_or(crashes > 0), min(run_at)
+    SELECT queue, lane, min(priority), min(tenant_id::text)::uuid, min(kind), min(version), min(concurrency_key), min(concurrency_limit), bool_or(crashes > 1), min(run_at)
     FROM fleet.job WHERE id = ANY (p_ids) AND state = 'available'
     GROUP BY queue, lane
 $$;

@@ -6,7 +6,7 @@
 --     last claim stopped (weighted round robin), each lane read from its remembered head, so the cost follows the batch, not the backlog.
 --  4. Where limits apply, each bucket's allowance cuts the pick (I10). 5. The pick is marked running, with the claim's token (I1, I2).
 
--- The buckets a lane counts in, made where missing: of its rules, of its concurrency key, and, where a worker died with its jobs,
+-- The buckets a lane counts in, made where missing: of its rules, of its concurrency key, and, where workers died with its jobs twice,
 -- the worker's own, which lets one such job through at a time. Under the limits lock.
 CREATE FUNCTION fleet.buckets_of(p_lanes fleet.lane[], p_worker uuid, p_now timestamptz) RETURNS TABLE (lane bigint, bucket_id bigint)
 LANGUAGE plpgsql AS $$

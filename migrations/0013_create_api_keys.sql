@@ -21,3 +21,6 @@ COMMENT ON COLUMN fleet.api_key.hash IS 'SHA-256 of the whole key, which has 256
 COMMENT ON COLUMN fleet.api_key.tenant_id IS 'Whose rows it reaches; null: the platform''s own, every tenant''s.';
 COMMENT ON COLUMN fleet.api_key.kinds IS 'Kinds it may enqueue; null: any.';
 COMMENT ON COLUMN fleet.api_key.last_used_at IS 'Written at most once a minute.';
+
+-- No policy: whoever does not own the table sees nothing of it.
+ALTER TABLE fleet.api_key ENABLE ROW LEVEL SECURITY;

@@ -33,17 +33,13 @@ struct Server {
 impl Server {
     async fn start() -> Self {
         fleet_runtime::crypto::install();
-        let (options, embedded) = match std::env::var("FLEET_TEST_SERVER") {
-            Ok(url) => (
-                url.parse().expect("FLEET_TEST_SERVER is a database URL"),
-                None,
-            ),
-            Err(_) => {
-                let embedded = Embedded::throw_away().await.expect("PostgreSQL starts");
-                let url = embedded.url();
-                (url.parse().expect("our own URL parses"), Some(embedded))
-            }
+        let shared = std::env::var("FLEET_TEST_SERVER").ok();
+        let embedded = match shared {
+            Some(_) => None,
+            None => Some(Embedded::throw_away().await.expect("PostgreSQL starts")),
         };
+        let url = shared.or_else(|| embedded.as_ref().map(Embedded::url)).expect("one of them");
+        let options: PgConnectOptions = url.parse().expect("a database URL");
         let template = format!("template_{}", std::process::id());
         let server = Self {
             options,

@@ -2,6 +2,11 @@
 //!
 //! Tests wait for states reached, with a deadline, and never sleep; see [`wait`].
 
+#![allow(
+    clippy::disallowed_methods,
+    reason = "a test asks the database what it likes, and its own environment"
+)]
+
 pub mod database;
 pub mod invariants;
 pub mod process;

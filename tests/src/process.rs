@@ -18,7 +18,13 @@ impl Process {
     #[must_use]
     pub fn start(binary: &str, database_url: &str, args: &[&str], env: &[(&str, &str)]) -> Self {
         let loud = std::env::var_os("FLEET_TEST_LOGS").is_some();
-        let out = || if loud { Stdio::inherit() } else { Stdio::null() };
+        let out = || {
+            if loud {
+                Stdio::inherit()
+            } else {
+                Stdio::null()
+            }
+        };
         let child = Command::new(binary)
             .args(args)
             .env("DATABASE_URL", database_url)
@@ -57,7 +63,11 @@ impl Process {
     pub async fn ended(&mut self, deadline: Duration) -> ExitStatus {
         let child = std::sync::Mutex::new(&mut self.child);
         within(deadline, "the process ends", || async {
-            child.lock().expect("nobody panics here").try_wait().expect("our own child can be asked")
+            child
+                .lock()
+                .expect("nobody panics here")
+                .try_wait()
+                .expect("our own child can be asked")
         })
         .await
     }
@@ -65,8 +75,14 @@ impl Process {
 
 /// Sends a signal to a process by its id.
 pub fn signal(pid: u32, name: &str) {
-    let sent = Command::new("kill").arg(format!("-{name}")).arg(pid.to_string()).status();
-    assert!(sent.is_ok_and(|status| status.success()), "kill -{name} {pid}");
+    let sent = Command::new("kill")
+        .arg(format!("-{name}"))
+        .arg(pid.to_string())
+        .status();
+    assert!(
+        sent.is_ok_and(|status| status.success()),
+        "kill -{name} {pid}"
+    );
 }
 
 impl Drop for Process {

@@ -55,7 +55,7 @@ pub async fn sweep_lanes(conn: &mut PgConnection) -> Result<u64, Error> {
             SELECT (SELECT j.lane FROM fleet.job j WHERE j.shelf = 0 AND j.lane > w.lane ORDER BY j.lane LIMIT 1) FROM waiting w WHERE w.lane IS NOT NULL
         )
         INSERT INTO fleet.arrival (queue, lane, priority, tenant_id, kind, version, concurrency_key, concurrency_limit, suspect, run_at)
-        SELECT o.queue, o.lane, o.priority, o.tenant_id, o.kind, o.version, o.concurrency_key, o.concurrency_limit, o.crashes > 0, o.run_at
+        SELECT o.queue, o.lane, o.priority, o.tenant_id, o.kind, o.version, o.concurrency_key, o.concurrency_limit, o.crashes > 1, o.run_at
         FROM waiting w CROSS JOIN LATERAL (
             SELECT j.* FROM fleet.job j WHERE j.lane = w.lane AND j.shelf = 0 AND j.state = 'available' ORDER BY j.run_at LIMIT 1) o
         LEFT JOIN fleet.lane l ON l.id = w.lane

@@ -77,7 +77,7 @@ async fn many_tenants_each_get_their_turn_in_a_circle() {
     let mut hand = Hand::new(&db).await;
     put_many(&db, 8_000, |n| toy().tenant(tenant(1 + n as u128 % 1_000))).await;
     let mut jobs = Vec::new();
-    for _ in 0..40 {
+    for _ in 0..20 {
         jobs.extend(hand.claim(&db, 100).await);
     }
     let counts = by_tenant(&jobs);

@@ -46,7 +46,10 @@ async fn a_job_not_started_in_time_is_discarded_saying_so() {
         hand.claim(&db, 10).await.is_empty(),
         "an expired job is not started, even before it is discarded"
     );
-    assert_eq!(promote::expire(&mut *db.conn().await, 100).await.unwrap(), 1);
+    assert_eq!(
+        promote::expire(&mut *db.conn().await, 100).await.unwrap(),
+        1
+    );
     assert_eq!(
         db.queue().await,
         "toy discarded attempt=0 crashes=0 because expired: not started by its expires_at"
@@ -73,7 +76,10 @@ async fn a_retired_lane_wakes_with_its_next_job() {
     settle_one(&db, job, Outcome::Completed { output: None }).await;
     db.execute("UPDATE fleet.lane SET active_until = now() - interval '1 minute'")
         .await;
-    assert_eq!(upkeep::retire_lanes(&mut *db.conn().await).await.unwrap(), 1);
+    assert_eq!(
+        upkeep::retire_lanes(&mut *db.conn().await).await.unwrap(),
+        1
+    );
     assert_eq!(
         db.number("SELECT count(*) FROM fleet.lane WHERE active")
             .await,

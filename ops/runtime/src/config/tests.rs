@@ -1,3 +1,5 @@
+//! Settings: where each value comes from, and what is refused.
+
 use std::time::Duration;
 
 use super::*;
