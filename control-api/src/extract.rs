@@ -181,6 +181,34 @@ where
     }
 }
 
+/// The two variable parts of a path.
+pub(crate) struct Pair<A, B>(pub(crate) A, pub(crate) B);
+
+impl<A, B, S> FromRequestParts<S> for Pair<A, B>
+where
+    A: DeserializeOwned + Send,
+    B: DeserializeOwned + Send,
+    S: Send + Sync,
+{
+    type Rejection = Problem;
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let Path((first, second)) = Path::<(A, B)>::from_request_parts(parts, state)
+            .await
+            .map_err(|rejection| Problem::malformed("path", rejection.body_text()))?;
+        Ok(Self(first, second))
+    }
+}
+
+/// Rows of a page: what was asked for, 1 to 200, or 50.
+pub(crate) fn page_limit(asked: Option<u8>) -> Result<usize, Problem> {
+    let limit = asked.unwrap_or(50);
+    if (1..=200).contains(&limit) {
+        return Ok(limit.into());
+    }
+    let detail = format!("limit is {limit}, 1 to 200 are allowed");
+    Err(Problem::malformed("limit", detail))
+}
+
 #[cfg(test)]
 mod tests {
     use serde::Deserialize;

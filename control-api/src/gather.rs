@@ -40,9 +40,15 @@ pub(crate) struct Intake {
 #[derive(Debug)]
 struct Item {
     job: NewJob,
+    waiter: Waiter,
+}
+
+/// Who waits for an answer: it comes with the job itself.
+#[derive(Debug)]
+struct Waiter {
     caller: Caller,
     request_id: String,
-    answer: oneshot::Sender<Result<Enqueued, Problem>>,
+    answer: oneshot::Sender<Result<(NewJob, Enqueued), Problem>>,
 }
 
 /// A gatherer and its intake.
@@ -57,22 +63,21 @@ pub(crate) fn gathering(db: Db, group_max: usize) -> (Gatherer, Arc<Intake>) {
 }
 
 impl Gatherer {
-    /// Enqueues one job; answers after its commit.
-    pub(crate) async fn enqueue(&self, job: NewJob, caller: Caller) -> Result<Enqueued, Problem> {
+    /// Enqueues one job; answers after its commit, and gives the job back.
+    pub(crate) async fn enqueue(
+        &self,
+        job: NewJob,
+        caller: Caller,
+    ) -> Result<(NewJob, Enqueued), Problem> {
         let (answer, answered) = oneshot::channel();
-        let request_id = request_id::current();
-        let item = Item {
-            job,
+        let waiter = Waiter {
             caller,
-            request_id,
+            request_id: request_id::current(),
             answer,
         };
-        let gone = |_| Problem::unavailable();
-        self.0
-            .send(item)
-            .await
-            .map_err(|_| Problem::unavailable())?;
-        answered.await.map_err(gone)?
+        let sent = self.0.send(Item { job, waiter }).await;
+        sent.map_err(|_| Problem::unavailable())?;
+        answered.await.map_err(|_| Problem::unavailable())?
     }
 }
 
@@ -98,31 +103,70 @@ impl Intake {
         group
     }
 
-    async fn commit(&self, group: Vec<Item>) {
+    async fn commit(&self, items: Vec<Item>) {
+        let groups = Groups::of(items);
         let Ok(mut conn) = self.db.acquire("api.enqueue").await else {
-            refuse(group, &Problem::unavailable());
+            groups.refuse(&Problem::unavailable());
             return;
         };
-        let by_tenant = by_tenant(group);
-        let mut outcome = together(&mut conn, &by_tenant, Care::None).await;
+        let mut outcome = together(&mut conn, &groups, Care::None).await;
         if outcome.as_ref().is_err_and(|problem| !problem.is_outage()) {
-            outcome = together(&mut conn, &by_tenant, Care::EachAlone).await;
+            outcome = together(&mut conn, &groups, Care::EachAlone).await;
         }
         match outcome {
-            Ok(answers) => answer(&mut conn, by_tenant, answers).await,
-            Err(problem) => refuse(by_tenant.into_values().flatten(), &problem),
+            Ok(answers) => wake_for(&mut conn, groups.answer(answers)).await,
+            Err(problem) => groups.refuse(&problem),
         }
     }
 }
 
-type ByTenant = BTreeMap<TenantId, Vec<Item>>;
+/// The jobs of a commit by tenant, each with who waits for it.
+struct Groups(BTreeMap<TenantId, Group>);
 
-fn by_tenant(group: Vec<Item>) -> ByTenant {
-    let mut by_tenant = ByTenant::new();
-    for item in group {
-        by_tenant.entry(item.job.tenant).or_default().push(item);
+#[derive(Default)]
+struct Group {
+    jobs: Vec<NewJob>,
+    waiters: Vec<Waiter>,
+}
+
+impl Groups {
+    fn of(items: Vec<Item>) -> Self {
+        let mut groups: BTreeMap<TenantId, Group> = BTreeMap::new();
+        for item in items {
+            let group = groups.entry(item.job.tenant).or_default();
+            group.jobs.push(item.job);
+            group.waiters.push(item.waiter);
+        }
+        Self(groups)
     }
-    by_tenant
+
+    /// Answers everybody; gives the queues that gained a job to run now. A caller that hung up has its job all the same.
+    fn answer(self, answers: Answers) -> Vec<String> {
+        let mut queues: Vec<String> = Vec::new();
+        let waiting = self.0.into_values().flat_map(Group::into_pairs);
+        for ((job, waiter), answer) in waiting.zip(answers) {
+            let due = answer
+                .as_ref()
+                .is_ok_and(|made| made.state == Some(JobState::Available));
+            if due && !queues.contains(&job.queue) {
+                queues.push(job.queue.clone());
+            }
+            let _ = waiter.answer.send(answer.map(|made| (job, made)));
+        }
+        queues
+    }
+
+    fn refuse(self, problem: &Problem) {
+        for (_, waiter) in self.0.into_values().flat_map(Group::into_pairs) {
+            let _ = waiter.answer.send(Err(problem.clone()));
+        }
+    }
+}
+
+impl Group {
+    fn into_pairs(self) -> impl Iterator<Item = (NewJob, Waiter)> {
+        self.jobs.into_iter().zip(self.waiters)
+    }
 }
 
 /// Whether one bad job may fail its group: at first it may, because savepoints cost round trips.
@@ -134,26 +178,24 @@ enum Care {
 
 type Answers = Vec<Result<Enqueued, Problem>>;
 
-/// Every job of the group in one transaction; the answers in the group's order.
+/// Every job in one transaction; the answers in the groups' order.
 async fn together(
     conn: &mut PgConnection,
-    group: &ByTenant,
+    groups: &Groups,
     care: Care,
 ) -> Result<Answers, Problem> {
     let mut tx = conn.begin().await?;
     let mut answers = Answers::new();
-    for (tenant, items) in group {
+    for (tenant, group) in &groups.0 {
         act_as(&mut tx, &tenant.to_string()).await?;
-        let jobs: Vec<NewJob> = items.iter().map(|item| item.job.clone()).collect();
-        let enqueued = match care {
-            Care::None => enqueue_many(&mut tx, &jobs)
-                .await?
-                .into_iter()
-                .map(Ok)
-                .collect(),
-            Care::EachAlone => enqueue_good_part(&mut tx, &jobs).await?,
+        let enqueued: Answers = match care {
+            Care::None => {
+                let made = enqueue_many(&mut tx, &group.jobs).await?;
+                made.into_iter().map(Ok).collect()
+            }
+            Care::EachAlone => enqueue_good_part(&mut tx, &group.jobs).await?,
         };
-        record(&mut tx, *tenant, items, &enqueued).await?;
+        record(&mut tx, *tenant, &group.waiters, &enqueued).await?;
         answers.extend(enqueued);
     }
     tx.commit().await?;
@@ -164,19 +206,19 @@ async fn together(
 async fn record(
     conn: &mut PgConnection,
     tenant: TenantId,
-    items: &[Item],
+    waiters: &[Waiter],
     answers: &[Result<Enqueued, Problem>],
 ) -> Result<(), sqlx::Error> {
     let mut by_key: BTreeMap<_, (&Identity, Vec<_>, Vec<_>)> = BTreeMap::new();
-    for (item, answer) in items.iter().zip(answers) {
-        if let Ok(answer) = answer
-            && answer.outcome != EnqueueOutcome::QueueFull
+    for (waiter, answer) in waiters.iter().zip(answers) {
+        if let Ok(made) = answer
+            && made.outcome != EnqueueOutcome::QueueFull
         {
             let shared = by_key
-                .entry(item.caller.key_id)
-                .or_insert_with(|| (&item.caller, Vec::new(), Vec::new()));
-            shared.1.push(answer.id);
-            shared.2.push(item.request_id.clone());
+                .entry(waiter.caller.key_id)
+                .or_insert_with(|| (&waiter.caller, Vec::new(), Vec::new()));
+            shared.1.push(made.id);
+            shared.2.push(waiter.request_id.clone());
         }
     }
     for (who, jobs, request_ids) in by_key.values() {
@@ -193,29 +235,11 @@ async fn record(
     Ok(())
 }
 
-/// Answers first, then wakes: nobody's answer waits for a hint.
-async fn answer(conn: &mut PgConnection, group: ByTenant, answers: Answers) {
-    let mut queues: Vec<String> = Vec::new();
-    for (item, answer) in group.into_values().flatten().zip(answers) {
-        let due = answer
-            .as_ref()
-            .is_ok_and(|job| job.state == Some(JobState::Available));
-        if due && !queues.contains(&item.job.queue) {
-            queues.push(item.job.queue.clone());
-        }
-        // A caller that hung up has its job all the same.
-        let _ = item.answer.send(answer);
-    }
-    // A hint that fails is made up for by polling.
+/// After the answers: nobody's answer waits for a hint, and one that fails is made up for by polling.
+async fn wake_for(conn: &mut PgConnection, queues: Vec<String>) {
     if !queues.is_empty()
         && let Err(error) = wake(conn, &queues).await
     {
         tracing::debug!(%error, "no worker was woken");
-    }
-}
-
-fn refuse(items: impl IntoIterator<Item = Item>, problem: &Problem) {
-    for item in items {
-        let _ = item.answer.send(Err(problem.clone()));
     }
 }

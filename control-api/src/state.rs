@@ -86,6 +86,18 @@ pub(crate) async fn act_as(conn: &mut PgConnection, sees: &str) -> Result<(), sq
     .map(|_| ())
 }
 
+/// As [`act_as`], until the connection is closed: for work of several transactions. Such a connection must not go back to the pool.
+pub(crate) async fn act_as_session(conn: &mut PgConnection, sees: &str) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        r#"-- api.act_as_session
+        SELECT set_config('role', 'fleet_api', false) AS role, set_config('fleet.tenant', $1, false) AS tenant"#,
+        sees,
+    )
+    .fetch_one(conn)
+    .await
+    .map(|_| ())
+}
+
 /// The database's clock, which decides what is now.
 pub(crate) async fn clock(conn: &mut PgConnection) -> Result<DateTime<Utc>, sqlx::Error> {
     sqlx::query_scalar!(

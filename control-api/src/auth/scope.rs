@@ -13,6 +13,8 @@ pub enum Scope {
     JobsManage,
     /// Set and run schedules.
     SchedulesManage,
+    /// Bring the families' data in.
+    Ingest,
     /// Read `/metrics`.
     Metrics,
     /// Everything; for the platform's own keys.
@@ -21,11 +23,12 @@ pub enum Scope {
 
 impl Scope {
     /// Every scope.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::JobsEnqueue,
         Self::JobsRead,
         Self::JobsManage,
         Self::SchedulesManage,
+        Self::Ingest,
         Self::Metrics,
         Self::Admin,
     ];
@@ -38,6 +41,7 @@ impl Scope {
             Self::JobsRead => "jobs:read",
             Self::JobsManage => "jobs:manage",
             Self::SchedulesManage => "schedules:manage",
+            Self::Ingest => "ingest",
             Self::Metrics => "metrics",
             Self::Admin => "admin",
         }
@@ -47,7 +51,7 @@ impl Scope {
 /// The word is no scope.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "\"{0}\" is no scope; there are jobs:enqueue, jobs:read, jobs:manage, schedules:manage, metrics, admin"
+    "\"{0}\" is no scope; there are jobs:enqueue, jobs:read, jobs:manage, schedules:manage, ingest, metrics, admin"
 )]
 pub struct UnknownScope(pub String);
 

@@ -106,9 +106,7 @@ async fn create_job(
         .into_job(&caller, &state.kinds, traceparent)
         .await?;
     let Some(key) = key else {
-        let enqueued = state.gatherer.enqueue(job.clone(), caller).await?;
-        count(&job, enqueued.outcome);
-        return answer(&state, &job, &enqueued).await;
+        return create(&state, caller, job).await;
     };
     let used = Use {
         tenant: job.tenant,
@@ -117,6 +115,17 @@ async fn create_job(
         body_sha256: &body.sha256,
     };
     create_once(&state, &caller, &job, &used).await
+}
+
+/// Enqueues a job that was checked, in company, and answers for it.
+pub(super) async fn create(
+    state: &ApiState,
+    caller: Caller,
+    job: NewJob,
+) -> Result<Answer, Problem> {
+    let (job, enqueued) = state.gatherer.enqueue(job, caller).await?;
+    count(&job, enqueued.outcome);
+    answer(state, &job, &enqueued).await
 }
 
 /// With a key: the enqueue and the answer commit together, so this one goes without company.

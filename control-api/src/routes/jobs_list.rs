@@ -11,7 +11,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::auth::{Caller, Identity, Scope};
-use crate::extract::Params;
+use crate::extract::{Params, page_limit};
 use crate::openapi::Schemas;
 use crate::problem::Problem;
 use crate::state::ApiState;
@@ -100,14 +100,10 @@ async fn jobs(
     Params(query): Params<JobsQuery>,
 ) -> Result<Json<JobPage>, Problem> {
     caller.need(Scope::JobsRead)?;
-    let (limit, cursor) = (query.limit.unwrap_or(50), query.cursor);
-    if !(1..=200).contains(&limit) {
-        let detail = format!("limit is {limit}, 1 to 200 are allowed");
-        return Err(Problem::malformed("limit", detail));
-    }
+    let (limit, cursor) = (page_limit(query.limit)?, query.cursor);
     let filter = query.filter(&caller)?;
     let mut tx = state.acting(&caller).await?;
-    let page = list_jobs(&mut tx, &filter, cursor, limit.into()).await?;
+    let page = list_jobs(&mut tx, &filter, cursor, limit as i64).await?;
     tx.commit().await?;
     Ok(Json(page))
 }

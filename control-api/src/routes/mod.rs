@@ -2,6 +2,7 @@
 //!
 //! `short` ones are bounded by the request's clock, `bulk` ones take much in, `waits` may wait for a job; `open` ones need no key.
 
+mod families;
 mod health;
 mod jobs_batch;
 mod jobs_change;
@@ -15,6 +16,7 @@ mod metrics;
 mod pauses;
 mod queues;
 mod schedules;
+mod schedules_preview;
 mod schedules_run;
 mod system;
 mod tenants;
@@ -44,7 +46,9 @@ pub(crate) fn short(settings: &ApiSettings) -> OpenApiRouter<ApiState> {
         .merge(workers::router())
         .merge(schedules::router())
         .merge(schedules_run::router())
+        .merge(schedules_preview::router())
         .merge(system::router())
+        .merge(families::router())
         .layer(DefaultBodyLimit::max(settings.body_bytes_max))
 }
 
@@ -52,6 +56,7 @@ pub(crate) fn short(settings: &ApiSettings) -> OpenApiRouter<ApiState> {
 pub(crate) fn bulk(settings: &ApiSettings) -> OpenApiRouter<ApiState> {
     OpenApiRouter::new()
         .merge(jobs_batch::router())
+        .merge(families::streams())
         .layer(DefaultBodyLimit::max(settings.batch_bytes_max))
 }
 
@@ -82,7 +87,9 @@ pub(crate) fn schemas() -> Schemas {
     workers::schemas(&mut schemas);
     schedules::schemas(&mut schemas);
     schedules_run::schemas(&mut schemas);
+    schedules_preview::schemas(&mut schemas);
     system::schemas(&mut schemas);
+    families::schemas(&mut schemas);
     health::schemas(&mut schemas);
     schemas
 }

@@ -18,7 +18,7 @@ use uuid::Uuid;
 
 use crate::audit::{self, Action};
 use crate::auth::{Caller, Identity, Scope};
-use crate::extract::{Body, Name, Params, fit};
+use crate::extract::{Body, Name, Params, fit, page_limit};
 use crate::openapi::Schemas;
 use crate::problem::Problem;
 use crate::state::ApiState;
@@ -100,18 +100,13 @@ async fn list_schedules(
     Params(query): Params<SchedulesQuery>,
 ) -> Result<Json<SchedulePage>, Problem> {
     caller.need_any(&[Scope::JobsRead, Scope::SchedulesManage])?;
-    let limit = query.limit.unwrap_or(50);
-    if !(1..=200).contains(&limit) {
-        let detail = format!("limit is {limit}, 1 to 200 are allowed");
-        return Err(Problem::malformed("limit", detail));
-    }
+    let limit = page_limit(query.limit)?;
     let tenant = match caller.tenant {
         Some(_) => Some(caller.tenant_for(query.tenant_id)?),
         None => query.tenant_id,
     };
     let after = query.cursor.as_deref().map(read_cursor).transpose()?;
     let mut tx = state.acting(&caller).await?;
-    let limit = usize::from(limit);
     let mut schedules = schedules::list(&mut tx, tenant, after, limit as i64 + 1).await?;
     tx.commit().await?;
     let more = schedules.len() > limit;

@@ -1,11 +1,66 @@
 //! I13: whatever changes something leaves a row that nobody can alter.
 
 use fleet_control_api::Scope;
+use fleet_queue::WorkerId;
 use reqwest::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::served::{Hand, Served, job};
+
+/// What can be done that changes something, in an order that works.
+fn every_action(id: &str, tenant: Uuid, worker: WorkerId) -> Vec<(Method, String, Value)> {
+    vec![
+        (
+            Method::POST,
+            format!("/v1/jobs/{id}/reschedule"),
+            json!({ "run_at": "2998-01-01T00:00:00Z" }),
+        ),
+        (
+            Method::POST,
+            format!("/v1/jobs/{id}/reprioritize"),
+            json!({ "priority": 1 }),
+        ),
+        (
+            Method::POST,
+            format!("/v1/jobs/{id}/cancel"),
+            json!({ "reason": "wrong colour" }),
+        ),
+        (
+            Method::POST,
+            format!("/v1/jobs/{id}/retry"),
+            json!({ "reason": "right after all" }),
+        ),
+        (
+            Method::POST,
+            "/v1/jobs/batch".into(),
+            json!({ "jobs": [job(json!({}))] }),
+        ),
+        (
+            Method::PATCH,
+            "/v1/queues/default".into(),
+            json!({ "max_depth": 9 }),
+        ),
+        (
+            Method::POST,
+            "/v1/queues/default/pause".into(),
+            json!({ "reason": "rain" }),
+        ),
+        (Method::POST, "/v1/queues/default/resume".into(), json!({})),
+        (Method::PUT, "/v1/limits/l".into(), json!({ "cap": 1 })),
+        (Method::DELETE, "/v1/limits/l".into(), json!({})),
+        (
+            Method::PUT,
+            format!("/v1/tenants/{tenant}/weight"),
+            json!({ "weight": 3 }),
+        ),
+        (
+            Method::POST,
+            format!("/v1/workers/{}/drain", worker),
+            json!({}),
+        ),
+    ]
+}
 
 #[tokio::test]
 async fn every_changing_action_leaves_a_row_with_who_what_and_why() {
@@ -15,50 +70,10 @@ async fn every_changing_action_leaves_a_row_with_who_what_and_why() {
     let id = api
         .enqueue(json!({ "tenant_id": tenant, "run_at": "2999-01-01T00:00:00Z" }))
         .await;
-    let to = |verb: &str| format!("/v1/jobs/{id}/{verb}");
-    api.post(
-        &to("reschedule"),
-        json!({ "run_at": "2998-01-01T00:00:00Z" }),
-    )
-    .await
-    .ok();
-    api.post(&to("reprioritize"), json!({ "priority": 1 }))
-        .await
-        .ok();
-    api.post(&to("cancel"), json!({ "reason": "wrong colour" }))
-        .await
-        .ok();
-    api.post(&to("retry"), json!({ "reason": "right after all" }))
-        .await
-        .ok();
-    api.post("/v1/jobs/batch", json!({ "jobs": [job(json!({}))] }))
-        .await
-        .ok();
-    api.send(
-        api.request(Method::PATCH, "/v1/queues/default")
-            .bearer_auth(&api.admin)
-            .json(&json!({ "max_depth": 9 })),
-    )
-    .await
-    .ok();
-    api.post("/v1/queues/default/pause", json!({ "reason": "rain" }))
-        .await
-        .ok();
-    api.post("/v1/queues/default/resume", json!({})).await;
-    api.put("/v1/limits/l", json!({ "cap": 1 })).await.ok();
-    api.send(
-        api.request(Method::DELETE, "/v1/limits/l")
-            .bearer_auth(&api.admin),
-    )
-    .await;
-    api.put(
-        &format!("/v1/tenants/{tenant}/weight"),
-        json!({ "weight": 3 }),
-    )
-    .await
-    .ok();
-    api.post(&format!("/v1/workers/{}/drain", hand.id), json!({}))
-        .await;
+    for (method, path, body) in every_action(&id, tenant, hand.id) {
+        let request = api.request(method, &path).bearer_auth(&api.admin);
+        api.send(request.json(&body)).await.ok();
+    }
 
     let told = api.db.text("SELECT string_agg(concat_ws(' ', action, subject, reason), E'\\n' ORDER BY id) FROM fleet.audit").await;
     let expected = format!(
@@ -69,16 +84,10 @@ async fn every_changing_action_leaves_a_row_with_who_what_and_why() {
     assert_eq!(told, expected);
     let whole = "SELECT count(*) FROM fleet.audit WHERE key_name = 'first admin' AND request_ids[1] <> '' AND at IS NOT NULL";
     assert_eq!(api.db.number(whole).await, 13);
-    let of_job = sqlx::query_scalar::<_, i64>(
-        "SELECT count(*) FROM fleet.audit WHERE $1 = ANY (jobs) AND tenant_id = $2",
-    );
+    let of_job = "SELECT count(*) FROM fleet.audit WHERE $1 = ANY (jobs) AND tenant_id = $2";
+    let of_job = sqlx::query_scalar::<_, i64>(of_job).bind(id.parse::<Uuid>().unwrap());
     assert_eq!(
-        of_job
-            .bind(id.parse::<Uuid>().unwrap())
-            .bind(tenant)
-            .fetch_one(&api.db.pool)
-            .await
-            .unwrap(),
+        of_job.bind(tenant).fetch_one(&api.db.pool).await.unwrap(),
         5
     );
 }

@@ -2,183 +2,86 @@
 
 use fleet_control_api::Scope;
 use reqwest::{Method, StatusCode};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::served::{Served, job};
+
+/// Bodies that are refused: the code, the field (`-`: none is named), and the body; `+` adds to a job that is right.
+const WRONG: &str = r#"
+invalid_field      kind                       {}
+invalid_field      payload                    {"kind": "toys.paint"}
+invalid_field      kind                       {"kind": 7, "payload": {}}
+invalid_field      body                       ["toys.paint", {}]
+invalid_field      body                       "text"
+invalid_field      colour                     + {"colour": "red"}
+unknown_kind       kind                       + {"kind": "toys.pain"}
+invalid_payload    /payload/colour            + {"payload": {}}
+invalid_payload    /payload/colour            + {"payload": {"colour": 1}}
+invalid_payload    /payload/coats             + {"payload": {"colour": "red", "coats": 256}}
+invalid_payload    /payload/parts/1/nam~1e    + {"payload": {"colour": "red", "parts": [{"name": "a"}, {"nam/e": "b"}]}}
+invalid_value      -                          + {"payload": {"colour": "zero \u0000"}}
+invalid_field      queue                      + {"queue": ""}
+invalid_value      -                          + {"queue": "nul\u0000"}
+invalid_field      priority                   + {"priority": 4}
+invalid_field      priority                   + {"priority": 99999}
+invalid_field      priority                   + {"priority": "high"}
+invalid_field      run_at                     + {"run_at": "tomorrow"}
+invalid_field      run_at                     + {"run_at": "2026-01-01"}
+invalid_field      run_at                     + {"run_at": "+200000-01-01T00:00:00Z"}
+invalid_field      expires_at                 + {"expires_at": "0001-01-01T00:00:00Z"}
+invalid_field      timeout_ms                 + {"timeout_ms": 0}
+invalid_field      timeout_ms                 + {"timeout_ms": -5}
+invalid_field      max_attempts               + {"max_attempts": 0}
+invalid_field      unique.key                 + {"unique": {"key": ""}}
+invalid_field      unique.scope               + {"unique": {"key": "a", "scope": "ever"}}
+invalid_field      unique.window_s            + {"unique": {"key": "a", "scope": "window"}}
+invalid_field      unique.kye                 + {"unique": {"kye": "a"}}
+invalid_field      concurrency.limit          + {"concurrency": {"key": "a", "limit": 0}}
+invalid_field      tags                       + {"tags": [""]}
+invalid_value      -                          + {"tags": ["a\u0000b"]}
+invalid_field      tenant_id                  + {"tenant_id": "acme"}
+invalid_field      parent_id                  + {"parent_id": 3}
+invalid_field      step                       + {"step": ""}
+invalid_dependency depends_on                 + {"depends_on": ["0191a0a0-0000-7000-8000-000000000000"]}
+"#;
 
 #[tokio::test]
 async fn a_body_that_does_not_fit_names_its_field_and_enqueues_nothing() {
     let api = Served::start().await;
-    let long = "x".repeat(301);
-    let cases: Vec<(Value, &str, Option<&str>)> = vec![
-        (json!({}), "invalid_field", Some("kind")),
+    for case in WRONG.trim().lines() {
+        let (code, rest) = case.split_once(' ').unwrap();
+        let (field, text) = rest.trim_start().split_once(' ').unwrap();
+        let body = match text.trim_start().strip_prefix('+') {
+            Some(options) => job(serde_json::from_str(options).unwrap()),
+            None => serde_json::from_str(text).unwrap(),
+        };
+        let reply = api.post("/v1/jobs", body).await;
+        reply.refused(422, code, Some(field).filter(|field| *field != "-"));
+    }
+    assert_eq!(api.db.number("SELECT count(*) FROM fleet.job").await, 0);
+}
+
+#[tokio::test]
+async fn what_is_too_large_or_too_many_is_refused_by_name() {
+    let api = Served::start().await;
+    for (field, options) in [
         (
-            json!({ "kind": "toys.paint" }),
-            "invalid_field",
-            Some("payload"),
+            "unique.key",
+            json!({ "unique": { "key": "k".repeat(301) } }),
+        ),
+        ("tags", json!({ "tags": vec!["t"; 21] })),
+        ("metadata", json!({ "metadata": "m".repeat(40_000) })),
+        (
+            "payload",
+            json!({ "payload": { "colour": "c".repeat(1_100_000) } }),
         ),
         (
-            json!({ "kind": 7, "payload": {} }),
-            "invalid_field",
-            Some("kind"),
+            "depends_on",
+            json!({ "depends_on": vec![uuid::Uuid::nil(); 1_001] }),
         ),
-        (json!(["toys.paint", {}]), "invalid_field", Some("body")),
-        (json!("text"), "invalid_field", Some("body")),
-        (
-            job(json!({ "colour": "red" })),
-            "invalid_field",
-            Some("colour"),
-        ),
-        (
-            job(json!({ "kind": "toys.pain" })),
-            "unknown_kind",
-            Some("kind"),
-        ),
-        (
-            job(json!({ "payload": {} })),
-            "invalid_payload",
-            Some("/payload/colour"),
-        ),
-        (
-            job(json!({ "payload": { "colour": 1 } })),
-            "invalid_payload",
-            Some("/payload/colour"),
-        ),
-        (
-            job(json!({ "payload": { "colour": "red", "coats": 256 } })),
-            "invalid_payload",
-            Some("/payload/coats"),
-        ),
-        (
-            job(
-                json!({ "payload": { "colour": "red", "parts": [{ "name": "a" }, { "nam/e": "b" }] } }),
-            ),
-            "invalid_payload",
-            Some("/payload/parts/1/nam~1e"),
-        ),
-        (
-            job(json!({ "payload": { "colour": "zero \u{0}" } })),
-            "invalid_value",
-            None,
-        ),
-        (job(json!({ "queue": "" })), "invalid_field", Some("queue")),
-        (job(json!({ "queue": "nul\u{0}" })), "invalid_value", None),
-        (
-            job(json!({ "priority": 4 })),
-            "invalid_field",
-            Some("priority"),
-        ),
-        (
-            job(json!({ "priority": 99_999 })),
-            "invalid_field",
-            Some("priority"),
-        ),
-        (
-            job(json!({ "priority": "high" })),
-            "invalid_field",
-            Some("priority"),
-        ),
-        (
-            job(json!({ "run_at": "tomorrow" })),
-            "invalid_field",
-            Some("run_at"),
-        ),
-        (
-            job(json!({ "run_at": "2026-01-01" })),
-            "invalid_field",
-            Some("run_at"),
-        ),
-        (
-            job(json!({ "run_at": "+200000-01-01T00:00:00Z" })),
-            "invalid_field",
-            Some("run_at"),
-        ),
-        (
-            job(json!({ "expires_at": "0001-01-01T00:00:00Z" })),
-            "invalid_field",
-            Some("expires_at"),
-        ),
-        (
-            job(json!({ "timeout_ms": 0 })),
-            "invalid_field",
-            Some("timeout_ms"),
-        ),
-        (
-            job(json!({ "timeout_ms": -5 })),
-            "invalid_field",
-            Some("timeout_ms"),
-        ),
-        (
-            job(json!({ "max_attempts": 0 })),
-            "invalid_field",
-            Some("max_attempts"),
-        ),
-        (
-            job(json!({ "unique": { "key": "" } })),
-            "invalid_field",
-            Some("unique.key"),
-        ),
-        (
-            job(json!({ "unique": { "key": long } })),
-            "invalid_field",
-            Some("unique.key"),
-        ),
-        (
-            job(json!({ "unique": { "key": "a", "scope": "ever" } })),
-            "invalid_field",
-            Some("unique.scope"),
-        ),
-        (
-            job(json!({ "unique": { "key": "a", "scope": "window" } })),
-            "invalid_field",
-            Some("unique.window_s"),
-        ),
-        (
-            job(json!({ "unique": { "kye": "a" } })),
-            "invalid_field",
-            Some("unique.kye"),
-        ),
-        (
-            job(json!({ "concurrency": { "key": "a", "limit": 0 } })),
-            "invalid_field",
-            Some("concurrency.limit"),
-        ),
-        (
-            job(json!({ "tags": vec!["t"; 21] })),
-            "invalid_field",
-            Some("tags"),
-        ),
-        (job(json!({ "tags": [""] })), "invalid_field", Some("tags")),
-        (job(json!({ "tags": ["a\u{0}b"] })), "invalid_value", None),
-        (
-            job(json!({ "metadata": "m".repeat(40_000) })),
-            "invalid_field",
-            Some("metadata"),
-        ),
-        (
-            job(json!({ "tenant_id": "acme" })),
-            "invalid_field",
-            Some("tenant_id"),
-        ),
-        (
-            job(json!({ "parent_id": 3 })),
-            "invalid_field",
-            Some("parent_id"),
-        ),
-        (job(json!({ "step": "" })), "invalid_field", Some("step")),
-        (
-            job(json!({ "depends_on": ["0191a0a0-0000-7000-8000-000000000000"] })),
-            "invalid_dependency",
-            Some("depends_on"),
-        ),
-        (
-            job(json!({ "payload": { "colour": "c".repeat(1_100_000) } })),
-            "invalid_field",
-            Some("payload"),
-        ),
-    ];
-    for (body, code, field) in cases {
-        api.post("/v1/jobs", body).await.refused(422, code, field);
+    ] {
+        let reply = api.post("/v1/jobs", job(options)).await;
+        reply.refused(422, "invalid_field", Some(field));
     }
     assert_eq!(api.db.number("SELECT count(*) FROM fleet.job").await, 0);
 }

@@ -111,12 +111,20 @@ impl Served {
     }
 
     pub(super) async fn start_with(settings: ApiSettings) -> Self {
+        Self::open(settings, Registry::new().job::<Paint>(())).await
+    }
+
+    /// With the real kinds.
+    pub(super) async fn start_serving(registry: Registry) -> Self {
+        Self::open(ApiSettings::default(), registry).await
+    }
+
+    async fn open(settings: ApiSettings, registry: Registry) -> Self {
         let db = database().await;
         let created = keys::ensure_admin_key(&mut *db.conn().await).await.unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
         let stop = CancellationToken::new();
-        let registry = Registry::new().job::<Paint>(());
         tokio::spawn(serve(
             settings,
             db.db.clone(),
@@ -233,6 +241,15 @@ pub(super) fn job(options: Value) -> Value {
         .unwrap()
         .extend(options.as_object().unwrap().clone());
     body
+}
+
+/// Parts of a body by their paths, to be compared at once.
+pub(super) fn pick<const N: usize>(body: &Value, paths: [&str; N]) -> Value {
+    let part = |path: &str| body.pointer(&format!("/{path}")).cloned();
+    paths
+        .map(|path| part(path).unwrap_or_default())
+        .into_iter()
+        .collect()
 }
 
 /// A worker that does what the test says.

@@ -163,23 +163,36 @@ async fn pauses_limits_and_keys_are_named_with_their_use() {
     says(&answer, "until 2999-01-01T00:00:00+00:00: the wall is wet.");
     says(&answer, "Its tenant is paused by first admin");
 
-    // The tenant itself is told the same, and not of another tenant's pause or limit.
-    let other = Uuid::new_v4();
-    api.post(
-        &format!("/v1/tenants/{other}/pause"),
-        json!({ "reason": "secret" }),
-    )
-    .await
-    .ok();
-    api.put("/v1/limits/theirs", json!({ "tenant_id": other, "cap": 0 }))
-        .await
-        .ok();
-    let key = api.tenant_key(tenant).await;
-    let told = api.get_as(&key, &format!("/v1/jobs/{id}/why")).await.ok();
-    assert_eq!(codes(&told), codes(&answer));
-    let pauses = api.get_as(&key, "/v1/pauses").await.ok();
-    assert_eq!(pauses["pauses"].as_array().unwrap().len(), 3);
     settle_as(&api.db, running, Outcome::Completed { output: None }).await;
+}
+
+/// What concerns a tenant it is told like an admin; another tenant's pause or limit it is not told of.
+#[tokio::test]
+async fn a_tenant_is_told_of_what_holds_its_own_job_back_and_of_nothing_else() {
+    let api = Served::start().await;
+    let (own, other) = (Uuid::new_v4(), Uuid::new_v4());
+    let id = api.enqueue(json!({ "tenant_id": own })).await;
+    for thing in [
+        "queues/default".to_owned(),
+        format!("tenants/{own}"),
+        format!("tenants/{other}"),
+    ] {
+        let reason = json!({ "reason": "for a reason" });
+        api.post(&format!("/v1/{thing}/pause"), reason).await.ok();
+    }
+    for (name, tenant) in [("ours", own), ("theirs", other)] {
+        let rule = json!({ "tenant_id": tenant, "cap": 0 });
+        api.put(&format!("/v1/limits/{name}"), rule).await.ok();
+    }
+    let key = api.tenant_key(own).await;
+    let told = api.get_as(&key, &format!("/v1/jobs/{id}/why")).await.ok();
+    assert_eq!(
+        codes(&told),
+        ["paused", "paused", "no_worker", "cap", "behind"]
+    );
+    assert_eq!(codes(&told), codes(&why(&api, &id).await));
+    let pauses = api.get_as(&key, "/v1/pauses").await.ok();
+    assert_eq!(pauses["pauses"].as_array().unwrap().len(), 2);
 }
 
 #[tokio::test]

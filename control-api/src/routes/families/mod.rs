@@ -1,0 +1,31 @@
+//! What the families themselves offer: boards, what waits for a person, and metrics coming in.
+
+mod holds;
+mod ingest;
+mod leaderboards;
+mod promotions;
+
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::openapi::Schemas;
+use crate::state::ApiState;
+
+/// Routes that answer within the request's clock.
+pub(super) fn router() -> OpenApiRouter<ApiState> {
+    OpenApiRouter::new()
+        .merge(leaderboards::router())
+        .merge(holds::router())
+        .merge(promotions::router())
+}
+
+/// Routes that take in streams of any size.
+pub(super) fn streams() -> OpenApiRouter<ApiState> {
+    ingest::router()
+}
+
+pub(super) fn schemas(schemas: &mut Schemas) {
+    leaderboards::schemas(schemas);
+    holds::schemas(schemas);
+    promotions::schemas(schemas);
+    ingest::schemas(schemas);
+}
