@@ -2,6 +2,14 @@
 
 #![allow(clippy::unwrap_used, reason = "a test's panic is its failure")]
 #![allow(
+    clippy::print_stdout,
+    reason = "figures that a test measured, for whoever looks"
+)]
+#![allow(
+    clippy::pedantic,
+    reason = "a story reads as it is told; the code it is about is held to more"
+)]
+#![allow(
     clippy::disallowed_methods,
     reason = "a test asks the database what it likes"
 )]

@@ -38,7 +38,9 @@ impl Server {
             Some(_) => None,
             None => Some(Embedded::throw_away().await.expect("PostgreSQL starts")),
         };
-        let url = shared.or_else(|| embedded.as_ref().map(Embedded::url)).expect("one of them");
+        let url = shared
+            .or_else(|| embedded.as_ref().map(Embedded::url))
+            .expect("one of them");
         let options: PgConnectOptions = url.parse().expect("a database URL");
         let template = format!("template_{}", std::process::id());
         let server = Self {

@@ -17,7 +17,11 @@ const SLEEP_MS_MAX: u64 = 3_600_000;
 const POLICY: Policy = Policy {
     queue: "default",
     max_attempts: 5,
-    backoff: Backoff { first: Duration::from_millis(100), longest: Duration::from_secs(30), ..Backoff::DEFAULT },
+    backoff: Backoff {
+        first: Duration::from_millis(100),
+        longest: Duration::from_secs(30),
+        ..Backoff::DEFAULT
+    },
     timeout: Duration::from_secs(2 * 3600),
     ..Policy::DEFAULT
 };
@@ -107,7 +111,8 @@ fn failed_on_purpose() -> String {
 
 impl Job for Fail {
     const KIND: &'static str = "diagnostics.fail";
-    const DESCRIPTION: &'static str = "Fails its first `times` attempts with `error`, then completes.";
+    const DESCRIPTION: &'static str =
+        "Fails its first `times` attempts with `error`, then completes.";
     type Deps = ();
 
     fn policy() -> Policy {
@@ -115,13 +120,17 @@ impl Job for Fail {
     }
 
     fn example() -> Self {
-        Self { times: 1, error: failed_on_purpose() }
+        Self {
+            times: 1,
+            error: failed_on_purpose(),
+        }
     }
 
     async fn run(self, cx: Cx<()>) -> JobResult {
         let attempt = cx.job().attempt;
         if i32::from(attempt) <= i32::from(self.times) {
-            cx.log("warn", &format!("attempt {attempt} fails, as told")).await?;
+            cx.log("warn", &format!("attempt {attempt} fails, as told"))
+                .await?;
             return Err(self.error.into());
         }
         Done::output(&serde_json::json!({ "failed": self.times }))
@@ -157,7 +166,8 @@ pub struct Abort {}
 
 impl Job for Abort {
     const KIND: &'static str = "diagnostics.abort";
-    const DESCRIPTION: &'static str = "Kills the worker's process: a poison job, given up after three crashes.";
+    const DESCRIPTION: &'static str =
+        "Kills the worker's process: a poison job, given up after three crashes.";
     type Deps = ();
 
     fn policy() -> Policy {
@@ -186,7 +196,8 @@ pub struct Effect {
 
 impl Job for Effect {
     const KIND: &'static str = "diagnostics.effect";
-    const DESCRIPTION: &'static str = "Sleeps, then adds a row to fleet.diagnostic_effect in the transaction that completes it.";
+    const DESCRIPTION: &'static str =
+        "Sleeps, then adds a row to fleet.diagnostic_effect in the transaction that completes it.";
     type Deps = ();
 
     fn policy() -> Policy {
@@ -194,7 +205,10 @@ impl Job for Effect {
     }
 
     fn example() -> Self {
-        Self { key: "example".to_owned(), ms: 10 }
+        Self {
+            key: "example".to_owned(),
+            ms: 10,
+        }
     }
 
     async fn run(self, cx: Cx<()>) -> JobResult {

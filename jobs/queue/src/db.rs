@@ -97,7 +97,10 @@ impl Db {
 }
 
 /// The newest migration that was applied; 0 in an empty database.
-#[allow(clippy::disallowed_methods, reason = "the migrator's own table is in no migration")]
+#[allow(
+    clippy::disallowed_methods,
+    reason = "the migrator's own table is in no migration"
+)]
 pub async fn schema_version(conn: &mut PgConnection) -> Result<i64, Error> {
     let exists = sqlx::query_scalar!(
         r#"-- db.schema_exists

@@ -28,7 +28,10 @@ pub use db::{Connection, Db, MIGRATOR, Tx, expected_version, schema_version};
 pub use error::Error;
 pub use ids::{JobId, TenantId, WorkerId};
 pub use job::{Cx, Done, ErrorAdvice, Job, JobError, JobResult, OrDiscard, Registry};
-pub use new_job::{BATCH_MAX, OUTPUT_BYTES_MAX, PAYLOAD_BYTES_MAX, Rare, TAGS_MAX, Concurrency, NewJob, OnDuplicate, Unique, UniqueScope};
+pub use new_job::{
+    BATCH_MAX, Concurrency, NewJob, OUTPUT_BYTES_MAX, OnDuplicate, PAYLOAD_BYTES_MAX, Rare,
+    TAGS_MAX, Unique, UniqueScope,
+};
 pub use outlook::{Outlook, outlook};
 pub use policy::{Backoff, Policy};
 pub use probe::{ProbeAction, ProbeFailed, Probes};

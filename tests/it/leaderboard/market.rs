@@ -23,7 +23,7 @@ pub(super) fn end() -> NaiveDate {
 }
 
 /// What a partner's campaign does each day; money in US dollars.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Daily {
     pub(super) impressions: i64,
     pub(super) clicks: i64,

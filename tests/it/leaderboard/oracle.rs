@@ -4,10 +4,13 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use chrono::NaiveDate;
 use fleet_jobs::demo::{self, Options};
-use fleet_jobs::leaderboard::{Period, Prior, PriorBounds, SegmentStats, Weights};
+use fleet_jobs::leaderboard::{Board, Period, Prior, PriorBounds, SegmentStats, Weights};
+use proptest::prelude::*;
+use proptest::strategy::ValueTree;
+use proptest::test_runner::TestRunner;
 use uuid::Uuid;
 
-use super::market::{Market, end};
+use super::market::{Daily, Market, end};
 
 #[derive(sqlx::FromRow)]
 struct Row {
@@ -96,19 +99,30 @@ fn figures(
     priors: &HashMap<(&(String, String), usize), Prior>,
 ) -> [Option<f64>; 4] {
     let rate = |rate: usize| {
-        let (mut weighted, mut trials) = (0.0, 0.0);
-        for (segment, sums) in &subject.segments {
-            let Some(prior) = priors.get(&(segment, rate)) else {
-                continue;
-            };
-            let (n, c) = (sums[rate], sums[rate + 1]);
-            weighted += n * (c + prior.strength * prior.mean) / (n + prior.strength);
-            trials += n;
+        let shrunk: Vec<_> = subject
+            .segments
+            .iter()
+            .filter_map(|(segment, sums)| {
+                let prior = priors.get(&(segment, rate))?;
+                let (n, c) = (sums[rate], sums[rate + 1]);
+                Some((n, (c + prior.strength * prior.mean) / (n + prior.strength)))
+            })
+            .collect();
+        let trials: f64 = shrunk.iter().map(|(n, _)| n).sum();
+        if trials > 0.0 {
+            return Some(shrunk.iter().map(|(n, p)| n * p).sum::<f64>() / trials);
         }
-        (trials > 0.0).then_some(weighted / trials)
+        // Who never had a trial is taken for typical.
+        let typical = shrunk.iter().map(|(_, p)| p).sum::<f64>() / shrunk.len() as f64;
+        (!shrunk.is_empty()).then_some(typical)
     };
     let roas = (subject.spend > 0.0).then(|| subject.revenue / subject.spend);
     [rate(0), rate(1), roas, Some(subject.revenue)]
+}
+
+/// To twelve places, as the database compares.
+fn exact(figure: f64) -> i128 {
+    (figure * 1e12).round() as i128
 }
 
 fn score(own: [Option<f64>; 4], all: &[[Option<f64>; 4]]) -> f64 {
@@ -124,7 +138,7 @@ fn score(own: [Option<f64>; 4], all: &[[Option<f64>; 4]]) -> f64 {
         let others: Vec<_> = all.iter().filter_map(|figures| figures[part]).collect();
         let below = others
             .iter()
-            .filter(|other| **other < value * (1.0 - 1e-12))
+            .filter(|other| exact(**other) < exact(value))
             .count();
         let share = if others.len() > 1 {
             below as f64 / (others.len() - 1) as f64
@@ -137,20 +151,8 @@ fn score(own: [Option<f64>; 4], all: &[[Option<f64>; 4]]) -> f64 {
     100.0 * sum / weights
 }
 
-#[tokio::test]
-async fn the_database_and_a_plain_reckoning_agree() {
-    let market = Market::open().await;
-    let options = Options {
-        last_day: end().pred_opt(),
-        fraud_share: 0.0,
-        days: 40,
-        ..Options::SMALL
-    };
-    demo::load(&mut *market.db.conn().await, &options, |_, _| ())
-        .await
-        .unwrap();
-    let board = &market.board_of_demo(Period::Rolling30d).await;
-    market.refresh(board).await;
+/// Compares a board's current run with the reckoning, entry by entry; gives how many are ranked.
+async fn compare(market: &Market, board: &Board) -> usize {
     let rows: Vec<Row> = sqlx::query_as(ROWS)
         .bind(end())
         .fetch_all(&market.db.pool)
@@ -164,24 +166,22 @@ async fn the_database_and_a_plain_reckoning_agree() {
         .iter()
         .filter(|e| e.status == "ranked")
         .collect();
-    assert!(ranked.len() > 30, "enough to compare");
     let all: Vec<_> = ranked
         .iter()
         .map(|e| figures(&subjects[&e.subject_id.unwrap()], &priors))
         .collect();
-    let scores: Vec<_> = all.iter().map(|own| score(*own, &all)).collect();
-    for (entry, expected) in ranked.iter().zip(&scores) {
+    for (entry, own) in ranked.iter().zip(&all) {
+        let expected = score(*own, &all);
+        let close = (entry.score.unwrap() - expected).abs() < 1e-3;
         assert!(
-            (entry.score.unwrap() - expected).abs() < 1e-3,
+            close,
             "{}: {:?}, reckoned {expected}",
-            entry.label,
-            entry.score
+            entry.label, entry.score
         );
-        let better = ranked
-            .iter()
-            .filter(|other| other.score > entry.score)
-            .count();
-        assert_eq!(entry.rank, Some(better as i32 + 1));
+        let better = ranked.iter().filter(|other| other.score > entry.score);
+        assert_eq!(entry.rank, Some(better.clone().count() as i32 + 1));
+        let steps: BTreeSet<_> = better.map(|other| other.rank).collect();
+        assert_eq!(entry.dense_rank, Some(steps.len() as i32 + 1));
     }
     for entry in page.entries.iter().filter(|e| e.status == "unranked") {
         let subject = &subjects[&entry.subject_id.unwrap()];
@@ -192,4 +192,71 @@ async fn the_database_and_a_plain_reckoning_agree() {
             "{entry:?}"
         );
     }
+    assert_eq!(
+        page.entries.len(),
+        subjects.len(),
+        "everybody with a metric is listed"
+    );
+    ranked.len()
+}
+
+#[tokio::test]
+async fn the_database_and_a_plain_reckoning_agree_on_the_demo() {
+    let market = Market::open().await;
+    let options = Options {
+        last_day: end().pred_opt(),
+        fraud_share: 0.0,
+        days: 40,
+        ..Options::SMALL
+    };
+    demo::load(&mut *market.db.conn().await, &options, |_, _| ())
+        .await
+        .unwrap();
+    let board = market.board_of_demo(Period::Rolling30d).await;
+    market.refresh(&board).await;
+    assert!(compare(&market, &board).await > 30, "enough to compare");
+}
+
+/// Few values, so that ties, zeros and missing figures are common.
+fn anybody() -> impl Strategy<Value = (u64, Daily)> {
+    let days = prop_oneof![3 => Just(30), 1 => Just(5)];
+    let counts = (
+        prop::sample::select(vec![10, 100, 1_000]),
+        0..=4_i64,
+        0..=2_i64,
+    );
+    (days, counts, 0..=2_i64, 0..=2_i64).prop_map(
+        |(days, (impressions, tenths, sales), spend, revenue)| {
+            let clicks = impressions * tenths / 10;
+            let daily = Daily {
+                impressions,
+                clicks,
+                conversions: sales.min(clicks),
+                spend: spend * 10,
+                revenue: revenue * 15,
+            };
+            (days, daily)
+        },
+    )
+}
+
+#[tokio::test]
+async fn they_agree_on_random_boards_full_of_ties_and_gaps() {
+    let market = Market::open().await;
+    let board = market.board(Period::Rolling30d).await;
+    let mut runner = TestRunner::deterministic();
+    let mut ranked = 0;
+    for _ in 0..10 {
+        let crowd = prop::collection::vec(anybody(), 1..14)
+            .new_tree(&mut runner)
+            .unwrap()
+            .current();
+        market.db.execute("TRUNCATE fleet.campaign_metrics, fleet.partners, fleet.campaigns, fleet.metric_scans, fleet.metric_holds").await;
+        for (n, (days, daily)) in crowd.iter().enumerate() {
+            market.works(&format!("p{n}"), *days, *daily).await;
+        }
+        market.refresh(&board).await;
+        ranked += compare(&market, &board).await;
+    }
+    assert!(ranked > 20, "{ranked} ranked in all");
 }

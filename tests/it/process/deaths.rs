@@ -13,7 +13,9 @@ async fn i11_what_a_killed_worker_held_runs_elsewhere_within_ten_seconds_and_onc
     until(&db, "two workers live", LIVING, 2).await;
     put(&db, &(0..400).map(|n| effect(n, 150)).collect::<Vec<_>>()).await;
     eventually("both are busy", || async {
-        let busy = db.number("SELECT count(DISTINCT worker_id) FROM fleet.job WHERE state = 'running'").await;
+        let busy = db
+            .number("SELECT count(DISTINCT worker_id) FROM fleet.job WHERE state = 'running'")
+            .await;
         (busy == 2).then_some(())
     })
     .await;
@@ -21,13 +23,33 @@ async fn i11_what_a_killed_worker_held_runs_elsewhere_within_ten_seconds_and_onc
     let killed = Instant::now();
     let orphans = "SELECT count(*) FROM fleet.job j WHERE state = 'running' AND started_at < (SELECT max(renewed_at) FROM fleet.worker) - interval '30 seconds'";
     assert_eq!(db.number(orphans).await, 0);
-    until(&db, "its lease is seen to be over", "SELECT count(*) FROM fleet.worker WHERE end_reason = 'lease expired'", 1).await;
-    until(&db, "its jobs run elsewhere", "SELECT count(*) FROM fleet.job WHERE crashes > 0 AND state = 'available'", 0).await;
+    until(
+        &db,
+        "its lease is seen to be over",
+        "SELECT count(*) FROM fleet.worker WHERE end_reason = 'lease expired'",
+        1,
+    )
+    .await;
+    until(
+        &db,
+        "its jobs run elsewhere",
+        "SELECT count(*) FROM fleet.job WHERE crashes > 0 AND state = 'available'",
+        0,
+    )
+    .await;
     let took = killed.elapsed();
-    assert!(took < Duration::from_secs(10), "its jobs ran elsewhere only after {took:?}");
+    assert!(
+        took < Duration::from_secs(10),
+        "its jobs ran elsewhere only after {took:?}"
+    );
     until(&db, "all is done", COMPLETED, 400).await;
     no_effect_is_doubled(&db, 400).await;
-    assert!(db.number("SELECT count(*) FROM fleet.attempt WHERE outcome = 'crashed'").await > 0, "it held something");
+    assert!(
+        db.number("SELECT count(*) FROM fleet.attempt WHERE outcome = 'crashed'")
+            .await
+            > 0,
+        "it held something"
+    );
     invariants::assert_hold(&db.pool).await;
 }
 
@@ -62,7 +84,12 @@ async fn i4_a_job_that_kills_its_worker_is_given_up_and_the_others_go_on() {
             deaths += 1;
             current = worker(&db);
         }
-        async { (db.number("SELECT count(*) FROM fleet.job_history WHERE reason = 'crash loop'").await == 1).then_some(()) }
+        async {
+            (db.number("SELECT count(*) FROM fleet.job_history WHERE reason = 'crash loop'")
+                .await
+                == 1)
+                .then_some(())
+        }
     })
     .await;
     assert_eq!(deaths, 3);
@@ -85,7 +112,10 @@ async fn i11_sigterm_gives_back_what_cannot_finish_at_no_cost() {
     assert!(status.success(), "{status}");
     let expected = ["diagnostics.sleep available attempt=0 crashes=0"; 8].join("\n");
     assert_eq!(db.queue().await, expected);
-    assert_eq!(db.text("SELECT end_reason FROM fleet.worker").await, "stopped");
+    assert_eq!(
+        db.text("SELECT end_reason FROM fleet.worker").await,
+        "stopped"
+    );
     invariants::assert_hold(&db.pool).await;
 }
 
@@ -97,8 +127,26 @@ async fn a_running_job_is_cancelled_on_another_host_within_a_second() {
     put(&db, std::slice::from_ref(&job)).await;
     until(&db, "it runs", RUNNING, 1).await;
     let asked = Instant::now();
-    fleet_queue::transitions::cancel::cancel(&mut *db.conn().await, job.id, Some("changed my mind")).await.unwrap();
-    until(&db, "it is cancelled", "SELECT count(*) FROM fleet.job_history WHERE state = 'cancelled'", 1).await;
-    assert!(asked.elapsed() < Duration::from_secs(3), "the token within 1 s, and a machine under load");
-    assert_eq!(db.text("SELECT reason FROM fleet.job_history").await, "changed my mind");
+    fleet_queue::transitions::cancel::cancel(
+        &mut *db.conn().await,
+        job.id,
+        Some("changed my mind"),
+    )
+    .await
+    .unwrap();
+    until(
+        &db,
+        "it is cancelled",
+        "SELECT count(*) FROM fleet.job_history WHERE state = 'cancelled'",
+        1,
+    )
+    .await;
+    assert!(
+        asked.elapsed() < Duration::from_secs(3),
+        "the token within 1 s, and a machine under load"
+    );
+    assert_eq!(
+        db.text("SELECT reason FROM fleet.job_history").await,
+        "changed my mind"
+    );
 }

@@ -4,10 +4,9 @@ mod crowd;
 mod deaths;
 mod outage;
 
-
 use fleet_jobs::diagnostics::{Abort, Effect, Sleep};
-use fleet_queue::transitions::enqueue::enqueue_many;
 use fleet_queue::NewJob;
+use fleet_queue::transitions::enqueue::enqueue_many;
 use fleet_tests::process::Process;
 use fleet_tests::{TestDb, eventually};
 
@@ -27,7 +26,10 @@ fn scheduler(db: &TestDb) -> Process {
 }
 
 fn effect(n: usize, ms: u64) -> NewJob {
-    NewJob::of(&Effect { key: format!("key {n}"), ms })
+    NewJob::of(&Effect {
+        key: format!("key {n}"),
+        ms,
+    })
 }
 
 async fn put(db: &TestDb, jobs: &[NewJob]) {
@@ -42,7 +44,11 @@ async fn until(db: &TestDb, what: &str, sql: &'static str, n: i64) {
 async fn no_effect_is_doubled(db: &TestDb, expected: i64) {
     let twice = db.number("SELECT count(*) FROM (SELECT key FROM fleet.diagnostic_effect GROUP BY key HAVING count(*) > 1) t").await;
     assert_eq!(twice, 0, "effects that happened twice");
-    assert_eq!(db.number("SELECT count(*) FROM fleet.diagnostic_effect").await, expected);
+    assert_eq!(
+        db.number("SELECT count(*) FROM fleet.diagnostic_effect")
+            .await,
+        expected
+    );
 }
 
 const RUNNING: &str = "SELECT count(*) FROM fleet.job WHERE state = 'running'";

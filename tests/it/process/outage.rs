@@ -13,7 +13,11 @@ use super::*;
 async fn own_server() -> (Embedded, TestDb) {
     let server = Embedded::throw_away().await.unwrap();
     let url = server.url();
-    let pool = PgPoolOptions::new().max_connections(8).connect(&url).await.unwrap();
+    let pool = PgPoolOptions::new()
+        .max_connections(8)
+        .connect(&url)
+        .await
+        .unwrap();
     MIGRATOR.run(&pool).await.unwrap();
     let db = Db::new(pool.clone());
     (server, TestDb { pool, db, url })
@@ -40,7 +44,13 @@ async fn i11_workers_live_through_a_restart_of_the_database() {
     let mut processes = [worker(&db), worker(&db), scheduler(&db)];
     until(&db, "two workers live", LIVING, 2).await;
     put(&db, &(0..600).map(|n| effect(n, 100)).collect::<Vec<_>>()).await;
-    until_through(&db, "some are done", "SELECT (count(*) > 50)::int::bigint FROM fleet.job_history", 1).await;
+    until_through(
+        &db,
+        "some are done",
+        "SELECT (count(*) > 50)::int::bigint FROM fleet.job_history",
+        1,
+    )
+    .await;
     // As a power cut would: nothing is written on the way out.
     signal(pid, "QUIT");
     until_through(&db, "all is done", COMPLETED, 600).await;

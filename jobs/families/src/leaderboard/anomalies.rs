@@ -57,8 +57,8 @@ async fn outliers(
     let held = sqlx::query!(
         r#"-- anomalies.outliers
         WITH daily AS ( -- variants of a day taken together
-            SELECT tenant_id, campaign_id, day, sum(impressions)::float8 AS n, sum(clicks)::float8 AS clicks,
-                   sum(conversions)::float8 AS conversions, sum(revenue_micros)::float8 AS revenue
+            SELECT tenant_id, campaign_id, day, sum(impressions::float8) AS n, sum(clicks::float8) AS clicks,
+                   sum(conversions::float8) AS conversions, sum(revenue_micros::float8) AS revenue
             FROM fleet.campaign_metrics
             WHERE day >= $1::date - $2::int AND day < $1
             GROUP BY tenant_id, campaign_id, day

@@ -9,7 +9,8 @@ use super::period::Window;
 
 /// Fills `fleet.leaderboard_totals` from `fleet.leaderboard_sums`.
 ///
-/// A subject's rate is the mean of its segments' shrunk rates, weighted by their trials.
+/// A subject's rate is the mean of its segments' shrunk rates, weighted by their trials; without a trial in any, their plain mean,
+/// which is what is typical there.
 pub(super) async fn assess(
     conn: &mut PgConnection,
     run: RunKey,

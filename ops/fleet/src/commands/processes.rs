@@ -1,6 +1,7 @@
 //! `fleet worker|scheduler|api`: one role in a process of its own, as many as needed.
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -12,6 +13,7 @@ use fleet_runtime::config::{Settings, Sources};
 use fleet_runtime::lifecycle::Lifecycle;
 use fleet_runtime::telemetry::Metrics;
 use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 
 use crate::database::Target;
 use crate::output::Out;
@@ -110,6 +112,13 @@ impl Process {
 }
 
 impl Ready {
+    /// Nobody scrapes the metrics of this process over HTTP, so it drains them itself.
+    fn keep_metrics_small(&self) {
+        let soft = self.life.shutdown().soft;
+        self.life
+            .spawn("metrics", keep_small(self.metrics.clone(), soft));
+    }
+
     async fn live(self, out: Out) -> anyhow::Result<ExitCode> {
         let exit = self.life.run_until_done().await;
         roles::farewell(&exit, out).map(ExitCode::from)
@@ -130,9 +139,7 @@ impl Worker {
             ready.db.clone(),
             registry,
         );
-        ready
-            .life
-            .spawn("metrics", keep_small(ready.metrics.clone()));
+        ready.keep_metrics_small();
         ready.live(out).await
     }
 
@@ -152,9 +159,8 @@ impl Worker {
     }
 }
 
-/// Nobody scrapes a worker's metrics over HTTP, so it drains them itself.
-async fn keep_small(metrics: Metrics) -> Result<(), std::convert::Infallible> {
-    metrics.keep_small().await;
+async fn keep_small(metrics: Metrics, soft: CancellationToken) -> Result<(), Infallible> {
+    soft.run_until_cancelled(metrics.keep_small()).await;
     Ok(())
 }
 
@@ -162,9 +168,7 @@ impl Scheduler {
     pub(crate) async fn run(self, out: Out) -> anyhow::Result<ExitCode> {
         let ready = self.process.ready("scheduler", |sources| sources).await?;
         roles::spawn_scheduler(&ready.life, &ready.settings, ready.db.clone());
-        ready
-            .life
-            .spawn("metrics", keep_small(ready.metrics.clone()));
+        ready.keep_metrics_small();
         ready.live(out).await
     }
 }

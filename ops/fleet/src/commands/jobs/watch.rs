@@ -8,6 +8,7 @@ use fleet_queue::read::{JobDetail, LogRow, find_job, find_logs};
 use fleet_queue::{JobId, JobState};
 use indicatif::ProgressBar;
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use super::show::unknown;
 use crate::database::Database;
@@ -17,11 +18,17 @@ use crate::output::{Hue, Out, span, state_hue};
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// While a job may end any moment, its end is told soon.
 const LOOK_FIRST: Duration = Duration::from_millis(20);
+/// A job that has not started by then has a reason that a person may want to know.
+const PATIENCE: Duration = Duration::from_secs(3);
 /// Log lines read at a time.
 const MOST_LINES: i64 = 1000;
 
 pub(super) async fn watch(database: &Database, id: JobId, out: Out) -> anyhow::Result<ExitCode> {
-    let job = follow(database, id, out).await?;
+    let view = View {
+        tell_programs: true,
+        ..View::new(out)
+    };
+    let job = follow_with(database, id, view).await?;
     tell_end(&job, out)
 }
 
@@ -46,13 +53,17 @@ pub(in crate::commands) fn tell_end(job: &JobDetail, out: Out) -> anyhow::Result
     })
 }
 
-/// Waits for a job's end, drawing its progress for a person, or a line for each change for a program.
+/// Waits for a job's end, drawing its progress for a person.
 pub(in crate::commands) async fn follow(
     database: &Database,
     id: JobId,
     out: Out,
 ) -> anyhow::Result<JobDetail> {
-    let mut view = View::new(out);
+    follow_with(database, id, View::new(out)).await
+}
+
+async fn follow_with(database: &Database, id: JobId, mut view: View) -> anyhow::Result<JobDetail> {
+    let begun = Instant::now();
     let mut pause = LOOK_FIRST;
     loop {
         let (job, logs) = look(database, id).await?;
@@ -60,6 +71,9 @@ pub(in crate::commands) async fn follow(
         if job.state.is_terminal() {
             view.bar.finish_and_clear();
             return Ok(job);
+        }
+        if begun.elapsed() > PATIENCE && job.started_at.is_none() {
+            view.wonder(id);
         }
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(LOOK_EVERY);
@@ -79,6 +93,9 @@ struct View {
     bar: ProgressBar,
     last: Value,
     last_line: Option<(DateTime<Utc>, i32)>,
+    /// A program that asked to watch gets a line for each change; one that waits gets the end alone.
+    tell_programs: bool,
+    wondered: bool,
 }
 
 impl View {
@@ -88,6 +105,8 @@ impl View {
             bar: out.progress().bar("", 0),
             last: Value::Null,
             last_line: None,
+            tell_programs: false,
+            wondered: false,
         }
     }
 
@@ -98,7 +117,11 @@ impl View {
         self.last_line = new.last().map(place).or(self.last_line);
         let seen = json!({ "state": job.state, "attempt": job.attempt, "progress": job.progress });
         if self.out.is_json() {
-            return self.show_json(job, new, seen);
+            return if self.tell_programs {
+                self.show_json(job, new, seen)
+            } else {
+                Ok(())
+            };
         }
         for line in new {
             self.bar.suspend(|| {
@@ -121,6 +144,15 @@ impl View {
         }
         self.last = seen;
         Ok(())
+    }
+
+    /// Says once where to ask why nothing happens.
+    fn wonder(&mut self, id: JobId) {
+        if !self.wondered {
+            let hint = format!("it has not started yet; `fleet why {id}` says why");
+            self.bar.suspend(|| self.out.note(hint));
+        }
+        self.wondered = true;
     }
 
     fn draw(&self, job: &JobDetail) {

@@ -1,0 +1,17 @@
+-- A partner with a campaign, a day of it, and the board that ranks them.
+INSERT INTO fleet.fx_rates (day, currency, rate) VALUES ('2026-01-01', 'EUR', 1.1);
+INSERT INTO fleet.partners (tenant_id, partner_id, name, active_since) VALUES ('00000000-0000-0000-0000-000000000000', '00000000-0000-0000-0000-0000000000a1', 'sample', '2026-01-01');
+INSERT INTO fleet.clients VALUES ('00000000-0000-0000-0000-000000000001', '00000000-0000-0000-0000-0000000000c1', 'sample', '2026-01-01');
+INSERT INTO fleet.campaigns (tenant_id, campaign_id, client_id, partner_id, name, active_since) VALUES ('00000000-0000-0000-0000-000000000001', '00000000-0000-0000-0000-0000000000d1', '00000000-0000-0000-0000-0000000000c1', '00000000-0000-0000-0000-0000000000a1', 'sample', '2026-01-01');
+INSERT INTO fleet.campaign_metrics (tenant_id, client_id, partner_id, campaign_id, day, impressions, clicks, conversions, spend_micros, revenue_micros, currency)
+VALUES ('00000000-0000-0000-0000-000000000001', '00000000-0000-0000-0000-0000000000c1', '00000000-0000-0000-0000-0000000000a1', '00000000-0000-0000-0000-0000000000d1', '2026-02-01', 1000, 50, 5, 10000000, 30000000, 'EUR');
+INSERT INTO fleet.metric_quarantine (tenant_id, digest, source, line, reason, raw) VALUES ('00000000-0000-0000-0000-000000000001', repeat('0', 64), 'sample.csv', 2, 'malformed', 'x');
+INSERT INTO fleet.metric_holds (tenant_id, campaign_id, client_id, day, rule, detail) VALUES ('00000000-0000-0000-0000-000000000001', '00000000-0000-0000-0000-0000000000d1', '00000000-0000-0000-0000-0000000000c1', '2026-02-01', 'ctr_outlier', '{}');
+INSERT INTO fleet.leaderboards (tenant_id, board_id, name, subject_kind, period, scoring_criteria, current_run_id) VALUES ('00000000-0000-0000-0000-000000000000', '00000000-0000-0000-0000-0000000000b1', 'sample', 'partner', 'all', '{}', '00000000-0000-0000-0000-0000000000e1');
+INSERT INTO fleet.leaderboard_runs (tenant_id, run_id, board_id, status, window_start, window_end, params_version, criteria, subjects, ranked, checksum, published_at)
+VALUES ('00000000-0000-0000-0000-000000000000', '00000000-0000-0000-0000-0000000000e1', '00000000-0000-0000-0000-0000000000b1', 'published', '2026-01-01', '2026-03-01', repeat('0', 64), '{}', 1, 1, repeat('0', 64), now());
+INSERT INTO fleet.leaderboard_entries (tenant_id, run_id, subject_id, subject_tenant_id, partner_id, label, status, place, rank, dense_rank, percentile, is_new, score, metrics)
+VALUES ('00000000-0000-0000-0000-000000000000', '00000000-0000-0000-0000-0000000000e1', '00000000-0000-0000-0000-0000000000a1', '00000000-0000-0000-0000-000000000000', '00000000-0000-0000-0000-0000000000a1', 'sample', 'ranked', 1, 1, 1, 1, true, 0, '{}');
+INSERT INTO fleet.badges (tenant_id, board_id, subject_id, subject_tenant_id, badge, awarded_run_id) VALUES ('00000000-0000-0000-0000-000000000000', '00000000-0000-0000-0000-0000000000b1', '00000000-0000-0000-0000-0000000000a1', '00000000-0000-0000-0000-000000000000', 'top_10_percent', '00000000-0000-0000-0000-0000000000e1');
+INSERT INTO fleet.promotion_candidates (tenant_id, board_id, partner_id, direction, evidence) VALUES ('00000000-0000-0000-0000-000000000000', '00000000-0000-0000-0000-0000000000b1', '00000000-0000-0000-0000-0000000000a1', 'promotion', '{}');
+INSERT INTO fleet.event (tenant_id, kind, subject, payload) VALUES ('00000000-0000-0000-0000-000000000000', 'leaderboard.published', 'sample', '{}');
