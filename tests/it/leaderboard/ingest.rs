@@ -4,6 +4,7 @@ use chrono::Days;
 use fleet_jobs::leaderboard::{Period, SubjectKind};
 use fleet_jobs::metrics::{Format, IngestError, Options, Reason, Scope, ingest};
 use fleet_queue::TenantId;
+use fleet_tests::eventually;
 use serde_json::json;
 use uuid::Uuid;
 
@@ -236,7 +237,7 @@ async fn a_file_without_its_columns_is_refused_as_a_whole() {
 }
 
 #[tokio::test]
-async fn many_at_once_lose_nothing_and_number_rows_as_they_commit() {
+async fn many_at_once_lose_nothing() {
     let market = Market::open().await;
     let sources = (0..4).map(|source| {
         let lines: Vec<_> = (0..40)
@@ -282,4 +283,27 @@ async fn a_wholly_bad_file_does_not_fill_the_quarantine() {
             .await,
         10_000
     );
+}
+
+/// The watermark of a run stands for everything up to it only if no number is drawn before its turn to commit.
+#[tokio::test]
+async fn rows_are_numbered_in_the_order_in_which_they_commit() {
+    let market = Market::open().await;
+    let mut first = market.db.pool.begin().await.unwrap();
+    let lock = "SELECT pg_advisory_xact_lock(hashtextextended('fleet.metric_seq', 0))";
+    sqlx::query(lock).execute(&mut *first).await.unwrap();
+    let line = Market::line("p", end(), Daily::earning(1));
+    let second = market.csv(&line);
+    let waiting = async {
+        let sql = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
+        eventually("the second waits", || async {
+            (market.db.number(sql).await == 1).then_some(())
+        })
+        .await;
+        let drawn = "SELECT is_called::int::bigint FROM fleet.metric_seq";
+        assert_eq!(market.db.number(drawn).await, 0, "and has drawn no number");
+        first.commit().await.unwrap();
+    };
+    let (report, ()) = tokio::join!(second, waiting);
+    assert_eq!(report.accepted, 1);
 }
