@@ -15,11 +15,14 @@ const WORKERS: &str = "SELECT count(*) FROM fleet.worker";
 
 /// As if the process had been stopped past its lease: the database sees it dead, and others take its jobs.
 async fn rescue_from_it(stage: &Stage) {
-    stage
-        .db
-        .execute("UPDATE fleet.worker SET lease_until = 'epoch'")
-        .await;
-    let rescued = rescue(&mut *stage.db.conn().await, AT_ONCE).await.unwrap();
+    // In one transaction, so that the living worker cannot renew in between.
+    let mut tx = stage.db.pool.begin().await.unwrap();
+    sqlx::query("UPDATE fleet.worker SET lease_until = 'epoch'")
+        .execute(&mut *tx)
+        .await
+        .unwrap();
+    let rescued = rescue(&mut tx, AT_ONCE).await.unwrap();
+    tx.commit().await.unwrap();
     assert_eq!(rescued.workers, 1);
 }
 
