@@ -20,7 +20,7 @@ use crate::held::{ClaimKey, Stop};
 use crate::lineup::Slot;
 use crate::proof::FORGOTTEN;
 use crate::shared::{Shared, take};
-use crate::verdict::{Ending, Verdict, judge};
+use crate::verdict::{Ending, Verdict, judge, word};
 
 /// Wraps handlers so that their ends are settled.
 #[derive(Clone)]
@@ -102,7 +102,10 @@ impl Attempt {
         let info = self.shared.registry.info(&self.job.kind);
         let backoff = info.map_or(Backoff::DEFAULT, |info| info.policy.backoff);
         match judge(ending, self.stop.reason(), &self.job, &backoff) {
-            Verdict::Settle(outcome) => self.shared.settle(&self.job, &self.claim, outcome).await,
+            Verdict::Settle(outcome) => {
+                tracing::debug!(job.id = %self.job.id, job.kind = self.job.kind, outcome = word(&outcome), took = ?self.begun.elapsed(), "ended");
+                self.shared.settle(&self.job, &self.claim, outcome).await;
+            }
             Verdict::SettledByHandler => self.look_after(&backoff).await,
             Verdict::LeaseLost => crate::batch::lease_lost(&self.job),
         }

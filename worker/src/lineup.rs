@@ -13,7 +13,10 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::assignment::Assignment;
-use crate::pace::{AHEAD_MAX, Pace};
+use crate::pace::Pace;
+
+/// Most jobs in one claim; past a thousand nothing more is won.
+const CLAIM_MAX: usize = 1_000;
 
 /// The line, shared by intake, which fills it, and the handlers' loop, which empties it.
 pub(crate) struct Lineup {
@@ -219,13 +222,13 @@ impl State {
         let free_here = line.handlers.saturating_sub(line.running + waiting);
         let free = free_here.min(self.handlers.saturating_sub(self.running + self.waiting));
         let ahead = line.pace.ahead(line.handlers, window);
-        free.max(ahead.saturating_sub(waiting)).min(AHEAD_MAX)
+        free.max(ahead.saturating_sub(waiting)).min(CLAIM_MAX)
     }
 
     /// True where a claim is due: something is wanted, and what waits is used up or half used up.
     fn is_short(&self, queue: usize, window: Duration) -> bool {
         let wanted = self.wanted(queue, window);
-        wanted > 0 && wanted >= self.queues[queue].waiting.len()
+        wanted > 0 && (wanted == CLAIM_MAX || wanted >= self.queues[queue].waiting.len())
     }
 
     fn startable(&self) -> Option<usize> {

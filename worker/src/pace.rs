@@ -5,8 +5,8 @@
 
 use std::time::Duration;
 
-/// Most jobs claimed ahead; past a thousand in a batch nothing more is won.
-pub(crate) const AHEAD_MAX: usize = 1_000;
+/// Most jobs claimed ahead: two claims' worth, so that one is under way while the other is worked off.
+const AHEAD_MAX: usize = 2_000;
 
 /// Weight of a job that took longer than the mean, and of one that took less: bad news is believed sooner.
 const SLOWER: f64 = 0.25;

@@ -182,7 +182,8 @@ impl Loops {
             "stopping: no more claims"
         );
         self.stop_intake.cancel();
-        let _ = (&mut self.intake).await;
+        // Should it hang, what its last call took goes back when the worker departs.
+        let _ = timeout(settings.lease_ttl, &mut self.intake).await;
         let unstarted = shared.hand_back(shared.lineup.close());
         let _ = timeout(settings.lease_ttl, unstarted).await;
         if timeout(settings.shutdown_grace, shared.lineup.idle())

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fleet_queue::transitions::settle::settle;
-use fleet_queue::{Db, Error, Settled, telemetry};
+use fleet_queue::{Db, Error, Settled, WorkerId, telemetry};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -58,14 +58,25 @@ impl Settling {
         }
     }
 
-    /// The loop.
+    /// The loop; once the worker stops, what is left has one more lease's time.
     pub(crate) async fn run(mut self) {
+        let (stop, last_call) = (self.stop.clone(), self.last_call);
+        let out_of_time = async {
+            stop.cancelled().await;
+            tokio::time::sleep(last_call).await;
+        };
+        tokio::select! {
+            () = self.settle_to_the_end() => {}
+            () = out_of_time => {
+                tracing::error!("stopping without an answer from the database; unsettled jobs will run again elsewhere");
+            }
+        }
+    }
+
+    async fn settle_to_the_end(&mut self) {
         let mut gathered = Vec::with_capacity(self.batch);
         while self.gather(&mut gathered).await {
-            let batch = Batch::of(&mut gathered);
-            if !self.settle_all(batch).await {
-                return;
-            }
+            self.settle_all(Batch::of(&mut gathered)).await;
         }
     }
 
@@ -90,18 +101,11 @@ impl Settling {
         got > 0
     }
 
-    /// Settles a batch, however long that takes; false where the worker stops and the database gives no answer in time.
-    async fn settle_all(&mut self, batch: Batch) -> bool {
+    /// Settles a batch, however long that takes.
+    async fn settle_all(&mut self, batch: Batch) {
         let mut left = vec![batch];
         while let Some(mut batch) = left.pop() {
-            if !self.may_send(&mut batch).await {
-                let results = batch.len() + left.iter().map(Batch::len).sum::<usize>();
-                tracing::error!(
-                    results,
-                    "stopping without an answer from the database; these jobs will run again elsewhere"
-                );
-                return false;
-            }
+            batch.keep_only(self.living_worker().await);
             match self.send(&mut batch).await {
                 Ok(answers) => {
                     self.pauses.reset();
@@ -110,25 +114,15 @@ impl Settling {
                 Err(error) => self.after(&error, batch, &mut left).await,
             }
         }
-        true
     }
 
-    /// Waits until the lease is known to live, and drops what belongs to a worker that this process no longer is.
-    async fn may_send(&self, batch: &mut Batch) -> bool {
+    /// Waits until the lease is known to live, and says whose it is.
+    async fn living_worker(&self) -> WorkerId {
         let mut standing = self.identity.watch();
-        let last_call = async {
-            self.stop.cancelled().await;
-            tokio::time::sleep(self.last_call).await;
-        };
-        let worker = tokio::select! {
-            biased;
-            fresh = standing.wait_for(Standing::is_fresh) => {
-                fresh.expect("the identity lives as long as settling").worker
-            }
-            () = last_call => return false,
-        };
-        batch.keep_only(worker);
-        true
+        let fresh = standing.wait_for(Standing::is_fresh).await;
+        fresh
+            .expect("the identity lives as long as settling")
+            .worker
     }
 
     async fn send(&mut self, batch: &mut Batch) -> Result<Vec<Settled>, CallError> {

@@ -14,12 +14,15 @@ use fleet_runtime::telemetry::{Metrics, chain};
 use fleet_scheduler::SchedulerSettings;
 use fleet_worker::{WorkerError, WorkerSettings};
 use tokio::net::TcpListener;
-use tokio_util::sync::CancellationToken;
+use tokio::time::sleep;
 
 use crate::output::Out;
 
 /// Tasks get this long after the worker's own grace, to write down what they did.
 const LAST_WORDS: Duration = Duration::from_secs(5);
+
+/// Between two tries of a worker's start while the database is away.
+const START_AGAIN: Duration = Duration::from_secs(1);
 
 /// The settings of this process; `change` adds what the command line said.
 pub(crate) fn settings(
@@ -85,7 +88,7 @@ pub(crate) fn lifecycle(settings: &Settings) -> Lifecycle {
     Lifecycle::new(settings.worker.shutdown_grace + LAST_WORDS)
 }
 
-/// Runs a worker for as long as the process lives.
+/// Runs a worker for as long as the process lives; a start that meets an outage of the database is made again.
 pub(crate) fn spawn_worker(
     life: &Lifecycle,
     settings: &Settings,
@@ -93,9 +96,30 @@ pub(crate) fn spawn_worker(
     db: Db,
     registry: Registry,
 ) {
-    let Shutdown { soft, hard } = life.shutdown();
-    let running = run_worker(settings, name, db, registry, soft, hard);
-    life.spawn(name, async { running.await.map_err(|error| chain(&error)) });
+    let stop = life.shutdown();
+    let (settings, of) = (settings.clone(), name.to_owned());
+    life.spawn(name, async move {
+        loop {
+            let run = run_worker(&settings, &of, db.clone(), registry.clone(), stop.clone());
+            match run.await {
+                Err(WorkerError::Start(error)) if error.is_transient() => {
+                    tracing::warn!(
+                        error = chain(&error),
+                        "the worker could not start; trying again"
+                    );
+                }
+                ended => return ended.map_err(|error| chain(&error)),
+            }
+            if stop
+                .soft
+                .run_until_cancelled(sleep(START_AGAIN))
+                .await
+                .is_none()
+            {
+                return Ok(());
+            }
+        }
+    });
 }
 
 /// A worker with these settings, until told to stop.
@@ -104,10 +128,15 @@ pub(crate) fn run_worker(
     name: &str,
     db: Db,
     registry: Registry,
-    soft: CancellationToken,
-    hard: CancellationToken,
+    stop: Shutdown,
 ) -> impl Future<Output = Result<(), WorkerError>> + Send + 'static {
-    fleet_worker::run(worker_settings(settings, name), db, registry, soft, hard)
+    fleet_worker::run(
+        worker_settings(settings, name),
+        db,
+        registry,
+        stop.soft,
+        stop.hard,
+    )
 }
 
 /// Runs a scheduler for as long as the process lives.

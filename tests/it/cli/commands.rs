@@ -130,6 +130,8 @@ async fn queues_limits_keys_and_schedules_are_set_and_unset() {
 #[tokio::test]
 async fn a_file_of_metrics_comes_in_and_its_bad_rows_are_named() {
     let db = database().await;
+    db.execute("INSERT INTO fleet.fx_rates (day, currency, rate) VALUES ('2026-01-01', 'USD', 1)")
+        .await;
     let folder = tempfile::tempdir().unwrap();
     let rows = "tenant_id,client_id,campaign_id,day,impressions,clicks,conversions,spend_micros,revenue_micros,currency\n\
         09adbcee-987c-409f-ab03-011fd54648b9,11111111-1111-4111-8111-111111111111,22222222-2222-4222-8222-222222222222,2026-01-01,1000,50,5,1000000,5000000,USD\n\
@@ -195,13 +197,4 @@ async fn migrate_fills_an_empty_database_once_and_shows_the_first_key_once() {
         (&second["from"], &second["admin_key"]),
         (&first["to"], &Value::Null)
     );
-}
-
-/// What a worker that starts does first.
-async fn register(db: &TestDb) {
-    let registry = fleet_jobs::diagnostics::registry();
-    let kinds: Vec<_> = registry.infos().cloned().collect();
-    fleet_queue::kinds::register_kinds(&mut *db.conn().await, &kinds)
-        .await
-        .unwrap();
 }

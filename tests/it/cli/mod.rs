@@ -74,3 +74,12 @@ async fn fleet(db: &TestDb, args: &[&str]) -> Said {
 async fn json(db: &TestDb, args: &[&str]) -> Value {
     fleet(db, &[args, &["--json"]].concat()).await.good().json()
 }
+
+/// What a worker that starts does first.
+async fn register(db: &TestDb) {
+    let registry = fleet_jobs::diagnostics::registry();
+    let kinds: Vec<_> = registry.infos().cloned().collect();
+    fleet_queue::kinds::register_kinds(&mut *db.conn().await, &kinds)
+        .await
+        .unwrap();
+}

@@ -88,15 +88,7 @@ async fn refusals_name_what_was_wrong_and_change_nothing() {
 #[tokio::test]
 async fn a_payload_that_does_not_fit_its_kind_is_refused_by_its_field() {
     let db = database().await;
-    fleet_queue::kinds::register_kinds(
-        &mut *db.conn().await,
-        &fleet_jobs::diagnostics::registry()
-            .infos()
-            .cloned()
-            .collect::<Vec<_>>(),
-    )
-    .await
-    .unwrap();
+    register(&db).await;
     fleet(&db, &["enqueue", "diagnostics.sleep", r#"{"ms": "long"}"#])
         .await
         .refused(1, "payload/ms");

@@ -137,15 +137,11 @@ async fn doctor_is_content_with_a_whole_fleet_and_says_what_is_missing_of_a_brok
 #[tokio::test]
 async fn a_probe_of_the_environment_ends_a_worker_where_it_says() {
     let db = database().await;
-    let mut worker = Process::start(
-        FLEET,
-        &db.url,
-        &["worker", "--diagnostics"],
-        &[("FLEET_PROBES", "worker.claimed=abort")],
-    );
-    living(&db).await;
+    register(&db).await;
     db.execute("SELECT fleet.enqueue('diagnostics.noop', '{}')")
         .await;
+    let probe = [("FLEET_PROBES", "worker.claimed=abort")];
+    let mut worker = Process::start(FLEET, &db.url, &["worker", "--diagnostics"], &probe);
     let status = worker.ended(std::time::Duration::from_secs(30)).await;
     assert!(!status.success(), "{status}");
     assert_eq!(

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use fleet_queue::transitions::cancel::{Cancelled, cancel};
-use fleet_queue::{JobId, wake};
+use fleet_queue::{JobId, ProbeAction, wake};
 use tokio::time::Instant;
 
 use super::stage::{ATTEMPTS, RUNNING, Stage, settings};
@@ -110,7 +110,7 @@ async fn a_job_cancelled_before_its_handler_began_never_runs() {
     stage
         .db
         .probes()
-        .set("worker.before_run", fleet_queue::ProbeAction::Hold);
+        .set("worker.before_run", ProbeAction::Hold);
     let held = stage.put(&Toy::Say("held".into())).await;
     stage.db.probes().reached("worker.before_run", 1).await;
     call_off(&stage, held, true).await;
@@ -119,8 +119,31 @@ async fn a_job_cancelled_before_its_handler_began_never_runs() {
     stage
         .db
         .probes()
-        .set("worker.before_run", fleet_queue::ProbeAction::Continue);
+        .set("worker.before_run", ProbeAction::Continue);
     // Told at the probe, the first may still run to its end: its work is done then. Neither is lost.
     stage.until("both end", super::stage::ENDED, 2).await;
     stage.end().await;
+}
+
+#[tokio::test]
+async fn i11_a_stop_ends_although_the_database_takes_no_results() {
+    let settings = fleet_worker::WorkerSettings {
+        renew_every: Duration::from_millis(200),
+        give_up_after: Duration::from_millis(800),
+        lease_ttl: Duration::from_secs(2),
+        ..settings()
+    };
+    let stage = Stage::with(settings).await;
+    stage
+        .db
+        .probes()
+        .set("worker.before_settle", ProbeAction::Fail);
+    stage.put(&Toy::Say("unheard".into())).await;
+    stage.db.probes().reached("worker.before_settle", 2).await;
+    let db = stage.end().await;
+    assert_eq!(
+        db.queue().await,
+        "test.toy available attempt=0 crashes=0",
+        "to be run again, at no cost"
+    );
 }

@@ -187,7 +187,6 @@ impl Api {
             .with_context(|| format!("could not listen on {bind}; choose another with --bind"))?;
         tracing::info!(address = %listener.local_addr()?, "API listens");
         let registry = roles::registry(ready.settings.diagnostics);
-        roles::register_kinds(&ready.db, &registry).await?;
         let (db, metrics) = (ready.db.clone(), ready.metrics.clone());
         roles::spawn_api(
             &ready.life,

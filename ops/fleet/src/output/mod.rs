@@ -76,18 +76,30 @@ impl Out {
 
     /// Says on standard error what went wrong, and every cause under it.
     pub(crate) fn error(self, error: &anyhow::Error) {
+        let causes = causes(error);
         if self.json {
-            let causes: Vec<_> = error.chain().skip(1).map(ToString::to_string).collect();
             let said = serde_json::json!({ "error": error.to_string(), "causes": causes });
             return say(&format!("{said}\n"));
         }
         let paint = Paint::new(io::stderr().is_terminal());
         let mut text = format!("{} {error}\n", paint.bold(Hue::Red, "error:"));
-        for cause in error.chain().skip(1) {
-            text = text + "  because: " + &cause.to_string() + "\n";
+        for cause in causes {
+            text = text + "  because: " + &cause + "\n";
         }
         say(&text);
     }
+}
+
+/// The causes under an error, but for those that the one above told already, as some libraries' do.
+fn causes(error: &anyhow::Error) -> Vec<String> {
+    let mut told = vec![error.to_string()];
+    for cause in error.chain().skip(1) {
+        let text = cause.to_string();
+        if told.last().is_none_or(|above| !above.ends_with(&text)) {
+            told.push(text);
+        }
+    }
+    told.split_off(1)
 }
 
 fn print(text: &str) -> io::Result<()> {
@@ -99,4 +111,17 @@ fn print(text: &str) -> io::Result<()> {
 /// Standard error may be closed; that must not stop the work.
 fn say(text: &str) {
     let _ = io::stderr().lock().write_all(text.as_bytes());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cause_that_was_told_is_not_told_again() {
+        let error = anyhow::anyhow!("refused")
+            .context("no connection: refused")
+            .context("could not connect");
+        assert_eq!(causes(&error), ["no connection: refused"]);
+    }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use fleet_queue::Db;
-use tokio_util::sync::CancellationToken;
+use fleet_runtime::lifecycle::Shutdown;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::Size;
@@ -21,23 +21,17 @@ pub(super) async fn round(stage: &Stage, size: Size) -> anyhow::Result<Used> {
     put(stage, &jobs(size.jobs), 10_000).await?;
     let mut settings = stage.settings.clone();
     settings.worker.concurrency = size.concurrency;
-    let stop = CancellationToken::new();
+    let stop = Shutdown::default();
     let meter = Meter::begin(stage.server_pid);
-    let running = roles::run_worker(
-        &settings,
-        "bench",
-        stage.db.clone(),
-        roles::registry(true),
-        stop.clone(),
-        stop.clone(),
-    );
+    let (db, kinds) = (stage.db.clone(), roles::registry(true));
+    let running = roles::run_worker(&settings, "bench", db, kinds, stop.clone());
     let mut worker = AbortOnDropHandle::new(tokio::spawn(running));
     tokio::select! {
         drained = drained(&stage.db) => drained?,
         ended = &mut worker => ended?.context("the worker ended before its work")?,
     }
     let used = meter.end();
-    stop.cancel();
+    stop.soft.cancel();
     worker
         .await?
         .context("the worker did not stop in good order")?;

@@ -1,7 +1,7 @@
 //! `fleet up`: the whole fleet in one process, with a PostgreSQL of its own and demo data.
 //!
 //! ```text
-//! PostgreSQL ─► schema ─► admin key ─► kinds ─► API, scheduler, workers ─► demo data ─► welcome
+//! PostgreSQL ─► schema ─► admin key ─► API, scheduler, workers ─► demo data ─► welcome
 //!     ^  restarted if it dies                    until Ctrl-C or SIGTERM: drained, then stopped ─┐
 //!     └──────────────────────────────────────── stopped last ◄───────────────────────────────────┘
 //! ```
@@ -10,6 +10,7 @@
 
 mod admin_key;
 mod demo;
+mod readiness;
 mod welcome;
 
 use std::io::ErrorKind;
@@ -97,7 +98,6 @@ impl Up {
         migrate(&database).await?;
         let key = admin_key::keep(&database, &self.data).await?;
         let registry = roles::registry(true);
-        roles::register_kinds(database.db(), &registry).await?;
         let listener = listen(settings.api.bind).await?;
         let api = format!("http://{}", listener.local_addr()?);
 
@@ -130,34 +130,35 @@ impl Up {
             workers: self.workers,
             concurrency: settings.worker.concurrency,
         };
-        let demo = (!self.no_demo).then_some(demo::Demo {
-            database,
-            wait: self.workers > 0,
+        let demo = !self.no_demo;
+        let getting_ready = get_ready(database, demo, welcome, out);
+        let stop = life.shutdown().soft;
+        life.spawn_passing("start", async move {
+            stop.run_until_cancelled(getting_ready)
+                .await
+                .unwrap_or(Ok(()))
         });
-        life.spawn_passing("start", get_ready(demo, welcome, out, life.shutdown().soft));
         Ok(life)
     }
 }
 
-/// Demo data, then the welcome.
+/// Waits for the roles, makes the demo data, and says the welcome.
 async fn get_ready(
-    demo: Option<demo::Demo>,
+    database: Database,
+    demo: bool,
     welcome: Welcome,
     out: Out,
-    stop: CancellationToken,
 ) -> anyhow::Result<()> {
-    let ready = async {
-        if let Some(demo) = demo {
-            demo.make(out)
-                .await
-                .context("the demo data could not be made; --no-demo starts without")?;
-        }
-        welcome.say(out).context("nobody reads what is said")
-    };
-    tokio::select! {
-        ready = ready => ready,
-        () = stop.cancelled() => Ok(()),
+    readiness::wait(&database, &welcome.api, welcome.workers as usize).await?;
+    if demo {
+        let demo = demo::Demo {
+            database,
+            wait: welcome.workers > 0,
+        };
+        let made = demo.make(out).await;
+        made.context("the demo data could not be made; --no-demo starts without")?;
     }
+    welcome.say(out).context("nobody reads what is said")
 }
 
 /// Lives until asked to stop; meanwhile, and while draining, a server that dies is started again.
