@@ -1,4 +1,4 @@
--- The schema, the role the API acts as, and the three functions that everything else stands on.
+-- The schema, the role the API acts as, and the few functions that everything else stands on.
 
 CREATE SCHEMA IF NOT EXISTS fleet;
 COMMENT ON SCHEMA fleet IS 'BizOSaaS Fleet: durable job queues and the families that run on them.';
@@ -43,7 +43,14 @@ $$;
 
 -- A lane is a first-in-first-out line of jobs that are alike in everything the claim decides by, so that a lane is claimable or not as a whole.
 -- 64 bits of MD5: two lanes of one installation meeting by chance is a matter of 10^-8 at a million lanes, and nobody can aim for another's lane.
+-- Every part is cast outright: what joins a text to another type is not immutable, and would keep the function from being inlined.
 CREATE FUNCTION fleet.lane_of(queue text, priority smallint, tenant uuid, kind text, version smallint, concurrency_key text, suspect boolean) RETURNS bigint
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
-    SELECT ('x' || left(md5(queue || E'\x1f' || priority || E'\x1f' || tenant || E'\x1f' || kind || E'\x1f' || version || E'\x1f' || COALESCE(concurrency_key, '') || E'\x1f' || suspect), 16))::bit(64)::bigint
+    SELECT ('x' || left(md5(queue || E'\x1f' || priority::text || E'\x1f' || tenant::text || E'\x1f' || kind || E'\x1f' || version::text || E'\x1f' || COALESCE(concurrency_key, '') || E'\x1f' || suspect::text), 16))::bit(64)::bigint
+$$;
+
+-- What is in use of a limit is counted in buckets, whose ids follow from what they stand for in the same way.
+CREATE FUNCTION fleet.bucket_of(scope text, rule bigint, tenant uuid, key text) RETURNS bigint
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT ('x' || left(md5(scope || E'\x1f' || COALESCE(rule::text, '') || E'\x1f' || COALESCE(tenant::text, '') || E'\x1f' || COALESCE(key, '')), 16))::bit(64)::bigint
 $$;

@@ -90,18 +90,24 @@ COMMENT ON COLUMN fleet.limit_rule.per_tenant IS 'Each tenant has a bucket of it
 COMMENT ON COLUMN fleet.limit_rule.rate IS 'Starts a second; with burst a token bucket.';
 
 CREATE TABLE fleet.bucket (
-    id          bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    id          bigint PRIMARY KEY GENERATED ALWAYS AS (fleet.bucket_of(scope, rule_id, tenant_id, key)) STORED,
+    scope       text NOT NULL,
     rule_id     bigint REFERENCES fleet.limit_rule ON DELETE CASCADE,
     tenant_id   uuid,
     key         text,
     running     integer NOT NULL DEFAULT 0,
     tokens      double precision NOT NULL DEFAULT 0,
     refilled_at timestamptz NOT NULL,
-    CONSTRAINT bucket_of_rule_or_key CHECK ((rule_id IS NULL) = (key IS NOT NULL)),
+    CONSTRAINT bucket_says_whose CHECK (CASE scope
+        WHEN 'rule' THEN rule_id IS NOT NULL AND key IS NULL
+        WHEN 'key' THEN rule_id IS NULL AND tenant_id IS NOT NULL AND key IS NOT NULL
+        WHEN 'suspects' THEN rule_id IS NULL AND tenant_id IS NULL AND key IS NOT NULL
+        ELSE false END),
     CONSTRAINT bucket_running_not_negative CHECK (running >= 0)
 ) WITH (fillfactor = 50);
-COMMENT ON TABLE fleet.bucket IS 'What is in use of a limit, or of a concurrency key. Written only under the limits lock, by claims.';
-CREATE UNIQUE INDEX bucket_of ON fleet.bucket (COALESCE(rule_id, 0), COALESCE(tenant_id, '00000000-0000-0000-0000-000000000000'), COALESCE(key, ''));
+COMMENT ON TABLE fleet.bucket IS 'What is in use of a limit. Written only under the limits lock, by claims.';
+COMMENT ON COLUMN fleet.bucket.scope IS 'rule: of a limit rule, and of one tenant where it is per tenant; key: of a tenant''s concurrency key; suspects: of a worker, for jobs that workers died with twice.';
+COMMENT ON COLUMN fleet.bucket.key IS 'The concurrency key; of suspects the worker''s id.';
 
 CREATE TABLE fleet.bucket_release (bucket_id bigint NOT NULL, n integer NOT NULL)
     WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 500);

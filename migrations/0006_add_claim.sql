@@ -6,40 +6,42 @@
 --     last claim stopped (weighted round robin), each lane read from its remembered head, so the cost follows the batch, not the backlog.
 --  4. Where limits apply, each bucket's allowance cuts the pick (I10). 5. The pick is marked running, with the claim's token (I1, I2).
 
--- The buckets a lane counts in, made where missing: of its rules, of its concurrency key, and, where workers died with its jobs twice,
--- the worker's own, which lets one such job through at a time. Under the limits lock.
-CREATE FUNCTION fleet.buckets_of(p_lanes fleet.lane[], p_worker uuid, p_now timestamptz) RETURNS TABLE (lane bigint, bucket_id bigint)
+-- The buckets these lanes count in: of their rules, of their concurrency keys, and, where workers died with their jobs twice,
+-- the worker's own, which lets one such job through at a time.
+CREATE FUNCTION fleet.buckets_of(p_lanes fleet.lane[], p_worker uuid)
+RETURNS TABLE (lane bigint, bucket_id bigint, scope text, rule_id bigint, tenant_id uuid, key text, burst integer)
+LANGUAGE sql STABLE AS $$
+    SELECT l.id, fleet.bucket_of(w.scope, w.rule_id, w.tenant_id, w.key), w.*
+    FROM unnest(p_lanes) l CROSS JOIN LATERAL (
+        SELECT 'rule' AS scope, r.id AS rule_id, CASE WHEN r.per_tenant THEN l.tenant_id END AS tenant_id, NULL AS key, r.burst
+        FROM fleet.limit_rule r
+        WHERE (r.queue IS NULL OR r.queue = l.queue) AND (r.kind IS NULL OR r.kind = l.kind) AND (r.tenant_id IS NULL OR r.tenant_id = l.tenant_id)
+        UNION ALL
+        SELECT 'key', NULL, l.tenant_id, l.concurrency_key, NULL WHERE l.concurrency_key IS NOT NULL
+        UNION ALL
+        SELECT 'suspects', NULL, NULL, p_worker::text, NULL WHERE l.suspect) w
+$$;
+
+-- Makes those that are missing, and says which lane counts in which. Under the limits lock.
+CREATE FUNCTION fleet.open_buckets(p_lanes fleet.lane[], p_worker uuid, p_now timestamptz) RETURNS TABLE (lane bigint, bucket_id bigint)
 LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 BEGIN
-    WITH wanted AS (
-        SELECT l.id AS lane, r.id AS rule_id, CASE WHEN r.per_tenant THEN l.tenant_id END AS tenant_id, NULL::text AS key, r.burst
-        FROM unnest(p_lanes) l JOIN fleet.limit_rule r
-          ON (r.queue IS NULL OR r.queue = l.queue) AND (r.kind IS NULL OR r.kind = l.kind) AND (r.tenant_id IS NULL OR r.tenant_id = l.tenant_id)
-        UNION ALL
-        SELECT l.id, NULL, l.tenant_id, l.concurrency_key, NULL FROM unnest(p_lanes) l WHERE l.concurrency_key IS NOT NULL
-        UNION ALL
-        SELECT l.id, NULL, NULL, 'suspects of ' || p_worker, NULL FROM unnest(p_lanes) l WHERE l.suspect
-    )
-    INSERT INTO fleet.bucket (rule_id, tenant_id, key, tokens, refilled_at)
-    SELECT DISTINCT rule_id, tenant_id, key, COALESCE(burst, 0), p_now FROM wanted w
-    WHERE NOT EXISTS (SELECT FROM fleet.bucket b WHERE COALESCE(b.rule_id, 0) = COALESCE(w.rule_id, 0)
-        AND COALESCE(b.tenant_id, '00000000-0000-0000-0000-000000000000') = COALESCE(w.tenant_id, '00000000-0000-0000-0000-000000000000')
-        AND COALESCE(b.key, '') = COALESCE(w.key, ''));
     RETURN QUERY
-        SELECT l.id, b.id FROM unnest(p_lanes) l JOIN fleet.limit_rule r
-          ON (r.queue IS NULL OR r.queue = l.queue) AND (r.kind IS NULL OR r.kind = l.kind) AND (r.tenant_id IS NULL OR r.tenant_id = l.tenant_id)
-        JOIN fleet.bucket b ON COALESCE(b.rule_id, 0) = r.id AND COALESCE(b.key, '') = ''
-         AND COALESCE(b.tenant_id, '00000000-0000-0000-0000-000000000000') = CASE WHEN r.per_tenant THEN l.tenant_id ELSE '00000000-0000-0000-0000-000000000000' END
-        UNION ALL
-        SELECT l.id, b.id FROM unnest(p_lanes) l
-        JOIN fleet.bucket b ON COALESCE(b.rule_id, 0) = 0 AND COALESCE(b.tenant_id, '00000000-0000-0000-0000-000000000000') = l.tenant_id AND COALESCE(b.key, '') = l.concurrency_key
-        WHERE l.concurrency_key IS NOT NULL
-        UNION ALL
-        SELECT l.id, b.id FROM unnest(p_lanes) l
-        JOIN fleet.bucket b ON COALESCE(b.rule_id, 0) = 0 AND COALESCE(b.tenant_id, '00000000-0000-0000-0000-000000000000') = '00000000-0000-0000-0000-000000000000' AND COALESCE(b.key, '') = 'suspects of ' || p_worker
-        WHERE l.suspect AND b.tenant_id IS NULL;
+        WITH wanted AS (SELECT * FROM fleet.buckets_of(p_lanes, p_worker)),
+        made AS (
+            INSERT INTO fleet.bucket (scope, rule_id, tenant_id, key, tokens, refilled_at)
+            SELECT DISTINCT scope, rule_id, tenant_id, key, COALESCE(burst, 0), p_now FROM wanted w
+            WHERE NOT EXISTS (SELECT FROM fleet.bucket b WHERE b.id = w.bucket_id)
+        )
+        SELECT lane, bucket_id FROM wanted;
 END $$;
+
+-- A bucket's tokens at a time, if its rule has a rate.
+CREATE FUNCTION fleet.tokens_at(b fleet.bucket, r fleet.limit_rule, p_now timestamptz) RETURNS double precision
+LANGUAGE sql STABLE AS $$
+    SELECT LEAST(r.burst, b.tokens + r.rate * GREATEST(0, extract(epoch FROM p_now - b.refilled_at)))
+$$;
 
 -- Folds what was given back, and refills token buckets up to their burst. Under the limits lock.
 CREATE FUNCTION fleet.refresh_buckets(p_buckets bigint[], p_now timestamptz) RETURNS void
@@ -47,17 +49,17 @@ LANGUAGE sql AS $$
     WITH back AS (DELETE FROM fleet.bucket_release RETURNING bucket_id, n),
     summed AS (SELECT bucket_id, sum(n) AS n FROM back GROUP BY bucket_id)
     UPDATE fleet.bucket b SET running = b.running - s.n FROM summed s WHERE b.id = s.bucket_id;
-    UPDATE fleet.bucket b
-    SET tokens = LEAST(r.burst, b.tokens + r.rate * GREATEST(0, extract(epoch FROM p_now - b.refilled_at))), refilled_at = GREATEST(p_now, b.refilled_at)
+    UPDATE fleet.bucket b SET tokens = fleet.tokens_at(b, r, p_now), refilled_at = GREATEST(p_now, b.refilled_at)
     FROM fleet.limit_rule r WHERE r.id = b.rule_id AND r.rate IS NOT NULL AND b.id = ANY (p_buckets);
 $$;
 
--- How many more jobs each bucket lets through now.
-CREATE FUNCTION fleet.allowance(b fleet.bucket, p_key_limit smallint) RETURNS integer
+-- How many more jobs a bucket lets through at a time; its rule is null where it is of no rule.
+CREATE FUNCTION fleet.allowance(b fleet.bucket, r fleet.limit_rule, p_key_limit smallint, p_now timestamptz) RETURNS integer
 LANGUAGE sql STABLE AS $$
-    SELECT CASE WHEN b.rule_id IS NULL THEN GREATEST(0, CASE WHEN b.tenant_id IS NULL THEN 1 ELSE p_key_limit END - b.running)
-        ELSE (SELECT GREATEST(0, LEAST(COALESCE(r.cap - b.running, 2147483647), CASE WHEN r.rate IS NULL THEN 2147483647 ELSE floor(b.tokens) END))::integer
-              FROM fleet.limit_rule r WHERE r.id = b.rule_id) END
+    SELECT GREATEST(0, CASE b.scope
+        WHEN 'key' THEN p_key_limit - b.running
+        WHEN 'suspects' THEN 1 - b.running
+        ELSE LEAST(r.cap - b.running, floor(fleet.tokens_at(b, r, p_now))) END)::integer
 $$;
 
 CREATE FUNCTION fleet.claim(
@@ -75,7 +77,8 @@ SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off S
 AS $$
 #variable_conflict use_column
 DECLARE
-    no_tenant  CONSTANT uuid := '00000000-0000-0000-0000-000000000000';
+    no_tenant   CONSTANT uuid := '00000000-0000-0000-0000-000000000000';
+    last_tenant CONSTANT uuid := 'ffffffff-ffff-ffff-ffff-ffffffffffff';
     v_now      timestamptz;
     v_age      interval;
     v_margin   timestamptz;   -- rows younger than this may still be uncommitted: heads never pass it
@@ -132,24 +135,18 @@ BEGIN
             -- The next lanes in turn that have something due: from the tenant after the last one served (or that one itself,
             -- where its turn is not used up), around the circle, oldest lane of a tenant first.
             SELECT array_agg(w.l ORDER BY w.around, (w.l).tenant_id, (w.l).head), count(*) INTO v_window, v_got FROM (
-                (SELECT l, 0 AS around FROM fleet.lane l
-                 WHERE l.queue = p_queue AND l.level = v_level AND l.active
-                   AND l.tenant_id >= v_turn AND (l.tenant_id > v_turn OR v_left > 0)
-                   AND l.kind = ANY (p_kinds) AND l.version <= p_versions[array_position(p_kinds, l.kind)]
-                   AND (v_paused_t IS NULL OR NOT (l.tenant_id::text = ANY (v_paused_t))) AND (v_paused_k IS NULL OR NOT (l.kind = ANY (v_paused_k)))
-                   AND EXISTS (SELECT FROM fleet.job j WHERE j.lane = l.id AND j.shelf = 0 AND j.run_at >= l.head
-                        AND j.run_at <= v_now - v_age * (l.priority - l.level) AND j.state = 'available')
-                 ORDER BY l.queue, l.level, l.tenant_id, l.head LIMIT v_width)
-                UNION ALL
-                (SELECT l, 1 FROM fleet.lane l
-                 WHERE l.queue = p_queue AND l.level = v_level AND l.active
-                   AND l.tenant_id <= v_turn AND (l.tenant_id < v_turn OR v_left <= 0)
-                   AND l.kind = ANY (p_kinds) AND l.version <= p_versions[array_position(p_kinds, l.kind)]
-                   AND (v_paused_t IS NULL OR NOT (l.tenant_id::text = ANY (v_paused_t))) AND (v_paused_k IS NULL OR NOT (l.kind = ANY (v_paused_k)))
-                   AND EXISTS (SELECT FROM fleet.job j WHERE j.lane = l.id AND j.shelf = 0 AND j.run_at >= l.head
-                        AND j.run_at <= v_now - v_age * (l.priority - l.level) AND j.state = 'available')
-                 ORDER BY l.queue, l.level, l.tenant_id, l.head LIMIT v_width)
-                ORDER BY 2 LIMIT v_width) w;
+                SELECT lanes.l, arc.around
+                FROM (VALUES (0, v_turn, last_tenant), (1, no_tenant, v_turn)) AS arc (around, low, high)
+                CROSS JOIN LATERAL (
+                    SELECT l FROM fleet.lane l
+                    WHERE l.queue = p_queue AND l.level = v_level AND l.active AND l.tenant_id BETWEEN arc.low AND arc.high
+                      AND (l.tenant_id <> v_turn OR (arc.around = 0) = (v_left > 0))
+                      AND l.kind = ANY (p_kinds) AND l.version <= p_versions[array_position(p_kinds, l.kind)]
+                      AND (v_paused_t IS NULL OR NOT (l.tenant_id::text = ANY (v_paused_t))) AND (v_paused_k IS NULL OR NOT (l.kind = ANY (v_paused_k)))
+                      AND EXISTS (SELECT FROM fleet.job j WHERE j.lane = l.id AND j.shelf = 0 AND j.run_at >= l.head
+                           AND j.run_at <= v_now - v_age * (l.priority - l.level) AND j.state = 'available')
+                    ORDER BY l.queue, l.level, l.tenant_id, l.head LIMIT v_width) lanes
+                ORDER BY arc.around LIMIT v_width) w;
             EXIT WHEN v_window IS NULL;
 
             v_buckets := NULL;
@@ -159,7 +156,7 @@ BEGIN
                     v_locked := true;
                     v_now := GREATEST(v_now, fleet.clock());
                 END IF;
-                SELECT array_agg(x.lane), array_agg(x.bucket_id) INTO v_lanes, v_buckets FROM fleet.buckets_of(v_window, p_worker, v_now) x;
+                SELECT array_agg(x.lane), array_agg(x.bucket_id) INTO v_lanes, v_buckets FROM fleet.open_buckets(v_window, p_worker, v_now) x;
                 IF v_buckets IS NOT NULL THEN
                     PERFORM fleet.refresh_buckets(v_buckets, v_now);
                 END IF;
@@ -168,9 +165,9 @@ BEGIN
             v_quota := GREATEST(1, ceil(v_room::float8 / (SELECT count(DISTINCT (l).tenant_id) FROM unnest(v_window) l))::integer);
             WITH open AS (
                 -- What each lane's tightest bucket still lets through; a lane without buckets is not listed.
-                SELECT g.lane, min(fleet.allowance(b, l.concurrency_limit)) AS allowed
+                SELECT g.lane, min(fleet.allowance(b, r, l.concurrency_limit, v_now)) AS allowed
                 FROM unnest(v_lanes, v_buckets) AS g (lane, bucket_id) JOIN fleet.bucket b ON b.id = g.bucket_id
-                JOIN unnest(v_window) l ON l.id = g.lane
+                LEFT JOIN fleet.limit_rule r ON r.id = b.rule_id JOIN unnest(v_window) l ON l.id = g.lane
                 WHERE v_buckets IS NOT NULL GROUP BY g.lane
             ), lanes AS (
                 SELECT l.*, o.allowed,
@@ -191,8 +188,9 @@ BEGIN
             ), fair AS (
                 SELECT * FROM due WHERE nth <= quota ORDER BY turn, nth LIMIT v_room
             ), gates AS (
-                SELECT f.row_id, row_number() OVER (PARTITION BY g.bucket_id ORDER BY f.turn, f.nth) AS nth, fleet.allowance(b, f.concurrency_limit) AS allowed, b.id AS bucket_id
+                SELECT f.row_id, row_number() OVER (PARTITION BY g.bucket_id ORDER BY f.turn, f.nth) AS nth, fleet.allowance(b, r, f.concurrency_limit, v_now) AS allowed, b.id AS bucket_id
                 FROM fair f JOIN unnest(v_lanes, v_buckets) AS g (lane, bucket_id) ON g.lane = f.lane JOIN fleet.bucket b ON b.id = g.bucket_id
+                LEFT JOIN fleet.limit_rule r ON r.id = b.rule_id
                 WHERE v_buckets IS NOT NULL
             ), gated AS (
                 SELECT row_id, bool_and(nth <= allowed) AS open, array_agg(bucket_id) AS held FROM gates GROUP BY row_id

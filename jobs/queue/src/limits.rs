@@ -85,8 +85,8 @@ pub async fn set_limit(conn: &mut PgConnection, rule: &LimitRule) -> Result<(), 
             FROM fleet.job j JOIN rule r ON (r.queue IS NULL OR r.queue = j.queue) AND (r.kind IS NULL OR r.kind = j.kind) AND (r.tenant_id IS NULL OR r.tenant_id = j.tenant_id)
             WHERE j.state = 'running' GROUP BY 1
         )
-        INSERT INTO fleet.bucket (rule_id, tenant_id, running, tokens, refilled_at)
-        SELECT rule.id, running.tenant_id, running.n, COALESCE(rule.burst, 0), fleet.clock() FROM rule, running"#,
+        INSERT INTO fleet.bucket (scope, rule_id, tenant_id, running, tokens, refilled_at)
+        SELECT 'rule', rule.id, running.tenant_id, running.n, COALESCE(rule.burst, 0), fleet.clock() FROM rule, running"#,
         rule.name,
         rule.queue,
         rule.kind,

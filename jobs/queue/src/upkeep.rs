@@ -98,7 +98,7 @@ pub async fn clear_leftovers(conn: &mut PgConnection) -> Result<u64, Error> {
         r#"-- upkeep.clear_leftovers
         WITH quiet AS (SELECT pg_advisory_xact_lock(hashtext('fleet.limits'), 0)),
         buckets AS (
-            DELETE FROM fleet.bucket b USING quiet WHERE b.key IS NOT NULL AND b.running = 0 AND b.refilled_at < fleet.clock() - interval '1 hour'
+            DELETE FROM fleet.bucket b USING quiet WHERE b.scope <> 'rule' AND b.running = 0 AND b.refilled_at < fleet.clock() - interval '1 hour'
               AND NOT EXISTS (SELECT FROM fleet.bucket_release r WHERE r.bucket_id = b.id) RETURNING 1
         ), releases AS (
             DELETE FROM fleet.bucket_release r USING quiet WHERE NOT EXISTS (SELECT FROM fleet.bucket b WHERE b.id = r.bucket_id) RETURNING 1

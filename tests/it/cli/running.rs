@@ -129,7 +129,7 @@ async fn doctor_is_content_with_a_whole_fleet_and_says_what_is_missing_of_a_brok
 
     db.execute("INSERT INTO fleet.limit_rule (name, cap) VALUES ('x', 1)")
         .await;
-    db.execute("INSERT INTO fleet.bucket (rule_id, running, refilled_at) SELECT id, 7, now() FROM fleet.limit_rule").await;
+    db.execute("INSERT INTO fleet.bucket (scope, rule_id, running, refilled_at) SELECT 'rule', id, 7, now() FROM fleet.limit_rule").await;
     let broken = fleet(&db, &["doctor", "--json"]).await.json();
     assert_eq!(found(&broken, "I10 limits count what runs"), "fail");
 }

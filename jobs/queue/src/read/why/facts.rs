@@ -144,9 +144,8 @@ async fn limits(conn: &mut PgConnection, job: &JobFacts) -> Result<Vec<LimitFact
         r#"-- why.limits
         SELECT r.name, r.queue, r.kind, r.tenant_id AS "tenant: TenantId", r.per_tenant, r.cap, r.rate,
             COALESCE(b.running - (SELECT COALESCE(sum(n), 0) FROM fleet.bucket_release x WHERE x.bucket_id = b.id), 0)::bigint AS "running!",
-            COALESCE(LEAST(r.burst, b.tokens + r.rate * GREATEST(0, extract(epoch FROM fleet.clock() - b.refilled_at))), r.burst, 0)::float8 AS "tokens!"
-        FROM fleet.limit_rule r LEFT JOIN fleet.bucket b
-          ON b.rule_id = r.id AND b.tenant_id IS NOT DISTINCT FROM CASE WHEN r.per_tenant THEN $3::uuid END
+            COALESCE(fleet.tokens_at(b, r, fleet.clock()), 0) AS "tokens!"
+        FROM fleet.limit_rule r LEFT JOIN fleet.bucket b ON b.id = fleet.bucket_of('rule', r.id, CASE WHEN r.per_tenant THEN $3::uuid END, NULL)
         WHERE (r.queue IS NULL OR r.queue = $1) AND (r.kind IS NULL OR r.kind = $2) AND (r.tenant_id IS NULL OR r.tenant_id = $3)
         ORDER BY r.name"#,
         job.queue,
@@ -165,7 +164,7 @@ async fn key_running(conn: &mut PgConnection, job: &JobFacts) -> Result<i64, Err
     let running = sqlx::query_scalar!(
         r#"-- why.key_running
         SELECT (b.running - (SELECT COALESCE(sum(n), 0) FROM fleet.bucket_release x WHERE x.bucket_id = b.id))::bigint AS "running!"
-        FROM fleet.bucket b WHERE COALESCE(b.rule_id, 0) = 0 AND COALESCE(b.tenant_id, '00000000-0000-0000-0000-000000000000') = $1 AND COALESCE(b.key, '') = $2"#,
+        FROM fleet.bucket b WHERE b.id = fleet.bucket_of('key', NULL, $1, $2)"#,
         job.tenant.0,
         key,
     )
