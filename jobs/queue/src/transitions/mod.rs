@@ -3,6 +3,7 @@
 pub mod cancel;
 pub mod claim;
 pub mod enqueue;
+mod leave;
 pub mod pause;
 pub mod progress;
 pub mod promote;

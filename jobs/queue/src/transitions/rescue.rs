@@ -9,8 +9,10 @@ use std::time::Duration;
 use sqlx::{Acquire, PgConnection};
 use uuid::Uuid;
 
-use crate::Error;
+use super::leave::{End, Fence, Return, end, give_back};
+use crate::{Error, JobState};
 
+const VERB: &str = "queue.rescue";
 /// Crashes after which a job is given up: it, and not its workers' luck, is the likely cause.
 pub const CRASH_BUDGET: i16 = 3;
 
@@ -30,10 +32,7 @@ pub async fn rescue(conn: &mut PgConnection, lease_ttl: Duration) -> Result<Resc
     if !anybody_late(conn, lease_ttl).await? {
         return Ok(Rescued::default());
     }
-    let mut tx = conn
-        .begin()
-        .await
-        .map_err(Error::database("queue.rescue"))?;
+    let mut tx = conn.begin().await.map_err(Error::database(VERB))?;
     let dead = sqlx::query_scalar!(
         r#"-- queue.rescue_workers
         UPDATE fleet.worker SET ended_at = fleet.clock(), end_reason = 'lease expired', running = 0
@@ -46,9 +45,9 @@ pub async fn rescue(conn: &mut PgConnection, lease_ttl: Duration) -> Result<Resc
     )
     .fetch_all(&mut *tx)
     .await
-    .map_err(Error::database("queue.rescue"))?;
+    .map_err(Error::database(VERB))?;
     let rescued = take_jobs(&mut tx, &dead, "crashed").await?;
-    tx.commit().await.map_err(Error::database("queue.rescue"))?;
+    tx.commit().await.map_err(Error::database(VERB))?;
     Ok(rescued)
 }
 
@@ -62,7 +61,7 @@ async fn anybody_late(conn: &mut PgConnection, lease_ttl: Duration) -> Result<bo
     )
     .fetch_one(conn)
     .await
-    .map_err(Error::database("queue.rescue"))
+    .map_err(Error::database(VERB))
 }
 
 /// Gives back, or up, every job that the ended workers held; `event` is crashed or interrupted.
@@ -74,8 +73,35 @@ pub(crate) async fn take_jobs(
     if ended_workers.is_empty() {
         return Ok(Rescued::default());
     }
-    let crashed = event == "crashed";
-    let row = sqlx::query!(
+    let held = hold_jobs(conn, ended_workers, event).await?;
+    let (spent, rest): (Vec<_>, Vec<_>) = held.into_iter().partition(|(_, spent)| *spent);
+    let returns = rest.into_iter().map(|(fence, _)| Return {
+        fence,
+        after: None,
+        event,
+    });
+    let ends = spent.into_iter().map(|(fence, _)| End {
+        fence,
+        state: JobState::Discarded,
+        reason: Some("crash loop"),
+        output: None,
+    });
+    let returned = give_back(conn, VERB, &returns.collect::<Vec<_>>()).await?;
+    let discarded = end(conn, VERB, &ends.collect::<Vec<_>>()).await?;
+    Ok(Rescued {
+        workers: ended_workers.len(),
+        returned: returned.len(),
+        discarded: discarded.len(),
+    })
+}
+
+/// Locks the jobs and records the attempt that ended so; says of each whether its crashes are used up.
+async fn hold_jobs(
+    conn: &mut PgConnection,
+    ended_workers: &[Uuid],
+    event: &str,
+) -> Result<Vec<(Fence, bool)>, Error> {
+    let rows = sqlx::query!(
         r#"-- queue.take_jobs
         WITH held AS (
             SELECT j.id, j.worker_id, j.token, j.tenant_id, j.kind, j.attempt, j.claim_no, j.started_at,
@@ -89,73 +115,23 @@ pub(crate) async fn take_jobs(
         ), counted AS (
             -- A spent job leaves with its last crash counted (I4).
             UPDATE fleet.job j SET crashes = j.crashes + 1, attempt = j.attempt - 1 FROM held h WHERE h.spent AND j.id = h.id
-            RETURNING j.id, j.worker_id, j.token
         )
-        SELECT
-            COALESCE((SELECT array_agg(id) FROM held WHERE NOT spent), '{}') AS "back!", COALESCE((SELECT array_agg(worker_id) FROM held WHERE NOT spent), '{}') AS "back_workers!",
-            COALESCE((SELECT array_agg(token) FROM held WHERE NOT spent), '{}') AS "back_tokens!",
-            COALESCE((SELECT array_agg(id) FROM counted), '{}') AS "spent!", COALESCE((SELECT array_agg(worker_id) FROM counted), '{}') AS "spent_workers!",
-            COALESCE((SELECT array_agg(token) FROM counted), '{}') AS "spent_tokens!""#,
+        SELECT id, worker_id AS "worker!", token AS "token!", spent AS "spent!" FROM held"#,
         ended_workers,
         i32::from(CRASH_BUDGET),
-        crashed,
+        event == "crashed",
         event,
     )
-    .fetch_one(&mut *conn)
+    .fetch_all(conn)
     .await
-    .map_err(Error::database("queue.rescue"))?;
-    let returned = give_back(conn, &row.back, &row.back_workers, &row.back_tokens, event).await?;
-    let discarded = give_up(conn, &row.spent, &row.spent_workers, &row.spent_tokens).await?;
-    Ok(Rescued {
-        workers: ended_workers.len(),
-        returned,
-        discarded,
-    })
-}
-
-async fn give_back(
-    conn: &mut PgConnection,
-    ids: &[Uuid],
-    workers: &[Uuid],
-    tokens: &[i64],
-    event: &str,
-) -> Result<usize, Error> {
-    if ids.is_empty() {
-        return Ok(0);
-    }
-    let back = sqlx::query_scalar!(
-        r#"-- queue.rescue_return
-        SELECT fleet.return_jobs($1, $2, $3, NULL, array_fill($4::text, ARRAY[cardinality($1::uuid[])])) AS "back!""#,
-        ids,
-        workers,
-        tokens,
-        event,
-    )
-    .fetch_one(conn)
-    .await
-    .map_err(Error::database("queue.rescue"))?;
-    Ok(back.len())
-}
-
-async fn give_up(
-    conn: &mut PgConnection,
-    ids: &[Uuid],
-    workers: &[Uuid],
-    tokens: &[i64],
-) -> Result<usize, Error> {
-    if ids.is_empty() {
-        return Ok(0);
-    }
-    let ended = sqlx::query_scalar!(
-        r#"-- queue.rescue_discard
-        SELECT fleet.end_jobs($1, $2, $3, array_fill('discarded'::fleet.job_state, ARRAY[cardinality($1::uuid[])]),
-            array_fill('crash loop'::text, ARRAY[cardinality($1::uuid[])]), NULL) AS "ended!""#,
-        ids,
-        workers,
-        tokens,
-    )
-    .fetch_one(conn)
-    .await
-    .map_err(Error::database("queue.rescue"))?;
-    Ok(ended.len())
+    .map_err(Error::database(VERB))?;
+    let fenced = rows.into_iter().map(|row| {
+        let fence = Fence {
+            job: row.id,
+            worker: row.worker,
+            token: row.token,
+        };
+        (fence, row.spent)
+    });
+    Ok(fenced.collect())
 }

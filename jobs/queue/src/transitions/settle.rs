@@ -9,7 +9,10 @@ use serde_json::Value;
 use sqlx::{Acquire, PgConnection};
 
 use super::claim::Claim;
+use super::leave::{End, Fence, Return, end, give_back};
 use crate::{Error, JobState};
+
+const VERB: &str = "queue.settle";
 
 /// How an attempt ended.
 #[derive(Clone, Debug, PartialEq)]
@@ -97,20 +100,17 @@ pub async fn settle(
     conn: &mut PgConnection,
     settlements: &[Settlement],
 ) -> Result<Vec<Settled>, Error> {
-    let ends: Vec<End<'_>> = settlements.iter().filter_map(End::of).collect();
-    let returns: Vec<Return<'_>> = settlements.iter().filter_map(Return::of).collect();
+    let ends: Vec<_> = settlements.iter().filter_map(end_of).collect();
+    let returns: Vec<_> = settlements.iter().filter_map(return_of).collect();
     let quiet = returns.is_empty() && ends.iter().all(|end| end.state == JobState::Completed);
     let accepted = if quiet {
-        end(conn, &ends).await? // the common case: a single statement, no transaction around it
+        end(conn, VERB, &ends).await? // the common case: a single statement, no transaction around it
     } else {
-        let mut tx = conn
-            .begin()
-            .await
-            .map_err(Error::database("queue.settle"))?;
-        let mut accepted = end(&mut tx, &ends).await?;
-        accepted.extend(give_back(&mut tx, &returns).await?);
+        let mut tx = conn.begin().await.map_err(Error::database(VERB))?;
+        let mut accepted = end(&mut tx, VERB, &ends).await?;
+        accepted.extend(give_back(&mut tx, VERB, &returns).await?);
         record_attempts(&mut tx, settlements, &accepted).await?;
-        tx.commit().await.map_err(Error::database("queue.settle"))?;
+        tx.commit().await.map_err(Error::database(VERB))?;
         accepted
     };
     let recorded = |s: &Settlement| {
@@ -123,111 +123,41 @@ pub async fn settle(
     Ok(settlements.iter().map(recorded).collect())
 }
 
-/// A settlement that ends its job.
-struct End<'a> {
-    claim: &'a Claim,
-    state: JobState,
-    reason: Option<&'a str>,
-    output: Option<&'a Value>,
+/// How the job ends, where it does.
+fn end_of(settlement: &Settlement) -> Option<End<'_>> {
+    let (state, reason, output) = match &settlement.outcome {
+        Outcome::Completed { output } => (JobState::Completed, None, output.as_ref()),
+        Outcome::Discard { reason, .. } => (JobState::Discarded, Some(reason.as_str()), None),
+        Outcome::Cancelled { reason } => (JobState::Cancelled, reason.as_deref(), None),
+        // I4: the last attempt's failure ends the job.
+        Outcome::Retry { .. } if settlement.attempt >= settlement.max_attempts => {
+            (JobState::Discarded, Some("attempts exhausted"), None)
+        }
+        Outcome::Retry { .. } | Outcome::Snooze { .. } | Outcome::Interrupted => return None,
+    };
+    Some(End {
+        fence: Fence::from(&settlement.claim),
+        state,
+        reason,
+        output,
+    })
 }
 
-impl<'a> End<'a> {
-    fn of(settlement: &'a Settlement) -> Option<Self> {
-        let (state, reason, output) = match &settlement.outcome {
-            Outcome::Completed { output } => (JobState::Completed, None, output.as_ref()),
-            Outcome::Discard { reason, .. } => (JobState::Discarded, Some(reason.as_str()), None),
-            Outcome::Cancelled { reason } => (JobState::Cancelled, reason.as_deref(), None),
-            // I4: the last attempt's failure ends the job.
-            Outcome::Retry { .. } if settlement.attempt >= settlement.max_attempts => {
-                (JobState::Discarded, Some("attempts exhausted"), None)
-            }
-            Outcome::Retry { .. } | Outcome::Snooze { .. } | Outcome::Interrupted => return None,
-        };
-        Some(Self {
-            claim: &settlement.claim,
-            state,
-            reason,
-            output,
-        })
-    }
-}
-
-async fn end(conn: &mut PgConnection, ends: &[End<'_>]) -> Result<Vec<uuid::Uuid>, Error> {
-    if ends.is_empty() {
-        return Ok(Vec::new());
-    }
-    let ids: Vec<_> = ends.iter().map(|end| end.claim.id.0).collect();
-    let workers: Vec<_> = ends.iter().map(|end| end.claim.worker.0).collect();
-    let tokens: Vec<_> = ends.iter().map(|end| end.claim.token).collect();
-    let states: Vec<_> = ends.iter().map(|end| end.state.as_str()).collect();
-    let reasons: Vec<_> = ends.iter().map(|end| end.reason).collect();
-    let outputs: Vec<_> = ends.iter().map(|end| end.output).collect();
-    sqlx::query_scalar!(
-        r#"-- queue.settle
-        SELECT fleet.end_jobs($1, $2, $3, $4::text[]::fleet.job_state[], $5, $6) AS "ended!""#,
-        &ids,
-        &workers,
-        &tokens,
-        &states as &[&str],
-        &reasons as &[Option<&str>],
-        &outputs as &[Option<&Value>],
-    )
-    .fetch_one(conn)
-    .await
-    .map_err(Error::database("queue.settle"))
-}
-
-/// A settlement after which the job waits again.
-struct Return<'a> {
-    claim: &'a Claim,
-    after_s: Option<f64>,
-    event: &'static str,
-}
-
-impl<'a> Return<'a> {
-    fn of(settlement: &'a Settlement) -> Option<Self> {
-        let (after_s, event) = match &settlement.outcome {
-            Outcome::Retry { after, .. } if settlement.attempt < settlement.max_attempts => {
-                (Some(after.as_secs_f64()), "retried")
-            }
-            Outcome::Snooze { after } => (Some(after.as_secs_f64()), "snoozed"),
-            Outcome::Interrupted => (None, "interrupted"),
-            _ => return None,
-        };
-        Some(Self {
-            claim: &settlement.claim,
-            after_s,
-            event,
-        })
-    }
-}
-
-async fn give_back(
-    conn: &mut PgConnection,
-    returns: &[Return<'_>],
-) -> Result<Vec<uuid::Uuid>, Error> {
-    if returns.is_empty() {
-        return Ok(Vec::new());
-    }
-    let ids: Vec<_> = returns.iter().map(|back| back.claim.id.0).collect();
-    let workers: Vec<_> = returns.iter().map(|back| back.claim.worker.0).collect();
-    let tokens: Vec<_> = returns.iter().map(|back| back.claim.token).collect();
-    let waits: Vec<_> = returns.iter().map(|back| back.after_s).collect();
-    let events: Vec<_> = returns.iter().map(|back| back.event).collect();
-    sqlx::query_scalar!(
-        r#"-- queue.give_back
-        SELECT fleet.return_jobs($1, $2, $3,
-            (SELECT array_agg(fleet.clock() + make_interval(secs => wait) ORDER BY ord) FROM unnest($4::float8[]) WITH ORDINALITY AS w (wait, ord)),
-            $5) AS "back!""#,
-        &ids,
-        &workers,
-        &tokens,
-        &waits as &[Option<f64>],
-        &events as &[&str],
-    )
-    .fetch_one(conn)
-    .await
-    .map_err(Error::database("queue.settle"))
+/// How the job waits again, where it does.
+fn return_of(settlement: &Settlement) -> Option<Return> {
+    let (after, event) = match settlement.outcome {
+        Outcome::Retry { after, .. } if settlement.attempt < settlement.max_attempts => {
+            (Some(after), "retried")
+        }
+        Outcome::Snooze { after } => (Some(after), "snoozed"),
+        Outcome::Interrupted => (None, "interrupted"),
+        _ => return None,
+    };
+    Some(Return {
+        fence: Fence::from(&settlement.claim),
+        after,
+        event,
+    })
 }
 
 /// Writes the append-only record of every accepted attempt that did not simply succeed.
@@ -270,7 +200,7 @@ async fn record_attempts(
     )
     .execute(conn)
     .await
-    .map_err(Error::database("queue.settle"))?;
+    .map_err(Error::database(VERB))?;
     Ok(())
 }
 
