@@ -8,9 +8,11 @@
 )]
 
 pub mod database;
+pub mod hand;
 pub mod invariants;
 pub mod process;
 pub mod wait;
 
 pub use database::{TestDb, database};
+pub use hand::Hand;
 pub use wait::eventually;

@@ -6,7 +6,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::served::{Hand, Served, job};
+use super::served::{Served, job, painter};
 
 /// What can be done that changes something, in an order that works.
 fn every_action(id: &str, tenant: Uuid, worker: WorkerId) -> Vec<(Method, String, Value)> {
@@ -65,7 +65,7 @@ fn every_action(id: &str, tenant: Uuid, worker: WorkerId) -> Vec<(Method, String
 #[tokio::test]
 async fn every_changing_action_leaves_a_row_with_who_what_and_why() {
     let api = Served::start().await;
-    let hand = Hand::new(&api.db).await;
+    let hand = painter(&api.db).await;
     let tenant = Uuid::new_v4();
     let id = api
         .enqueue(json!({ "tenant_id": tenant, "run_at": "2999-01-01T00:00:00Z" }))

@@ -1,10 +1,11 @@
 //! Enqueue one job: what comes back, defaults, duplicates, dependencies.
 
+use fleet_tests::hand::settle_one;
 use reqwest::StatusCode;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::served::{Hand, Served, job, settle_as};
+use super::served::{Served, job, painter};
 use fleet_queue::Outcome;
 
 #[tokio::test]
@@ -115,7 +116,7 @@ async fn a_duplicate_is_answered_with_the_existing_job() {
 #[tokio::test]
 async fn a_job_waits_for_those_it_depends_on() {
     let api = Served::start().await;
-    let mut hand = Hand::new(&api.db).await;
+    let mut hand = painter(&api.db).await;
     let first = api.enqueue(json!({})).await;
     let second = api
         .post("/v1/jobs", job(json!({ "depends_on": [first] })))
@@ -123,7 +124,7 @@ async fn a_job_waits_for_those_it_depends_on() {
         .ok();
     assert_eq!(second["state"], "blocked");
     let claimed = hand.take(&api.db).await;
-    settle_as(&api.db, claimed, Outcome::Completed { output: None }).await;
+    settle_one(&api.db, claimed, Outcome::Completed { output: None }).await;
     let second = api
         .get(&format!("/v1/jobs/{}", second["id"].as_str().unwrap()))
         .await
@@ -134,7 +135,7 @@ async fn a_job_waits_for_those_it_depends_on() {
 #[tokio::test]
 async fn a_job_tells_of_its_attempts_log_and_steps() {
     let api = Served::start().await;
-    let mut hand = Hand::new(&api.db).await;
+    let mut hand = painter(&api.db).await;
     let id = api.enqueue(json!({})).await;
     let (claim, claimed) = hand.take(&api.db).await;
     let line = fleet_queue::transitions::progress::LogLine {
@@ -157,7 +158,7 @@ async fn a_job_tells_of_its_attempts_log_and_steps() {
         reason: "no paint".into(),
         failure,
     };
-    settle_as(&api.db, (claim, claimed), discard).await;
+    settle_one(&api.db, (claim, claimed), discard).await;
 
     let found = api.get(&format!("/v1/jobs/{id}")).await.ok();
     assert_eq!(

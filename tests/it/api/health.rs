@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::served::{Hand, Served};
+use super::served::{Served, painter};
 
 async fn states(api: &Served) -> Vec<(String, String)> {
     let health = api.get("/v1/health").await.body;
@@ -35,7 +35,7 @@ async fn each_check_says_what_is_amiss_and_since_when() {
         ]
     );
 
-    Hand::new(&api.db).await;
+    painter(&api.db).await;
     api.enqueue(json!({})).await;
     api.db.execute("INSERT INTO fleet.duty VALUES ('promote', gen_random_uuid(), 'h', now(), 1, 1, 0, NULL, '{}', now())").await;
     api.db

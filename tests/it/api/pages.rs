@@ -1,10 +1,11 @@
 //! Pages of jobs: newest first, live and ended, each once, whatever happens in between.
 
 use fleet_queue::Outcome;
+use fleet_tests::hand::settle_one;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::served::{Hand, Served, settle_as};
+use super::served::{Served, painter};
 
 fn ids(page: &Value) -> Vec<String> {
     page["jobs"]
@@ -34,7 +35,7 @@ async fn walk(api: &Served, filter: &str, limit: usize) -> Vec<String> {
 #[tokio::test]
 async fn pages_hold_every_job_once_newest_first() {
     let api = Served::start().await;
-    let mut hand = Hand::new(&api.db).await;
+    let mut hand = painter(&api.db).await;
     let mut made = Vec::new();
     for n in 0..11 {
         made.push(api.enqueue(json!({ "priority": n % 4 })).await);
@@ -44,7 +45,7 @@ async fn pages_hold_every_job_once_newest_first() {
         Outcome::Cancelled { reason: None },
     ] {
         let claimed = hand.take(&api.db).await;
-        settle_as(&api.db, claimed, outcome).await;
+        settle_one(&api.db, claimed, outcome).await;
     }
     made.reverse();
     for limit in [1, 3, 11, 200] {
@@ -66,7 +67,7 @@ async fn pages_hold_every_job_once_newest_first() {
 #[tokio::test]
 async fn filters_cut_by_what_is_asked() {
     let api = Served::start().await;
-    let mut hand = Hand::new(&api.db).await;
+    let mut hand = painter(&api.db).await;
     let tenant = Uuid::new_v4();
     let done = api.enqueue(json!({ "priority": 0 })).await;
     let given_up = api.enqueue(json!({ "priority": 1 })).await;
@@ -75,7 +76,7 @@ async fn filters_cut_by_what_is_asked() {
         Outcome::Cancelled { reason: None },
     ] {
         let claimed = hand.take(&api.db).await;
-        settle_as(&api.db, claimed, outcome).await;
+        settle_one(&api.db, claimed, outcome).await;
     }
     let later = api
         .enqueue(json!({ "run_at": "2999-01-01T00:00:00Z", "tags": ["red", "big"] }))

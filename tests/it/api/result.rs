@@ -4,21 +4,22 @@ use std::time::Duration;
 
 use fleet_control_api::ApiSettings;
 use fleet_queue::Outcome;
+use fleet_tests::hand::settle_one;
 use reqwest::StatusCode;
 use serde_json::json;
 use tokio::time::Instant;
 
-use super::served::{Hand, Served, settle_as};
+use super::served::{Served, painter};
 
 #[tokio::test]
 async fn a_waiter_is_answered_when_the_job_ends() {
     let api = Served::start().await;
-    let mut hand = Hand::new(&api.db).await;
+    let mut hand = painter(&api.db).await;
     let id = api.enqueue(json!({})).await;
     let path = format!("/v1/jobs/{id}/result?wait=50s");
     let work = async {
         let claimed = hand.take(&api.db).await;
-        settle_as(
+        settle_one(
             &api.db,
             claimed,
             Outcome::Completed {

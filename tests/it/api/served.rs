@@ -1,16 +1,11 @@
-//! An API of a test's own, a client for it, and a worker's hands.
+//! An API of a test's own, a client for it, and a worker of its one kind.
 
 use std::time::Duration;
 
 use fleet_control_api::keys::{self, NewKey};
 use fleet_control_api::{ApiSettings, Scope, serve};
-use fleet_queue::transitions::{claim, settle};
-use fleet_queue::workers::{self, Introduction};
-use fleet_queue::{
-    Claim, ClaimRequest, Claimed, Cx, Done, Job, JobResult, Outcome, Registry, Settlement,
-    TenantId, Turns, WorkerId,
-};
-use fleet_tests::{TestDb, database};
+use fleet_queue::{Cx, Done, Job, JobResult, Registry, TenantId};
+use fleet_tests::{Hand, TestDb, database};
 use reqwest::{Method, StatusCode, header};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -252,65 +247,7 @@ pub(super) fn pick<const N: usize>(body: &Value, paths: [&str; N]) -> Value {
         .collect()
 }
 
-/// A worker that does what the test says.
-pub(super) struct Hand {
-    pub(super) id: WorkerId,
-    token: i64,
-    turns: Turns,
-}
-
-impl Hand {
-    pub(super) async fn new(db: &TestDb) -> Self {
-        let id = WorkerId::generate();
-        let introduction = Introduction {
-            id,
-            host: "workshop".into(),
-            pid: 1,
-            version: "test".into(),
-            queues: [("default".to_owned(), 100)].into(),
-            kinds: vec!["toys.paint".into()],
-            capacity: 100,
-        };
-        let hour = Duration::from_secs(3600);
-        workers::register(&mut *db.conn().await, &introduction, hour)
-            .await
-            .unwrap();
-        Self {
-            id,
-            token: 0,
-            turns: Turns::default(),
-        }
-    }
-
-    pub(super) async fn claim(&mut self, db: &TestDb, limit: usize) -> Vec<(Claim, Claimed)> {
-        self.token += 1;
-        let request = ClaimRequest {
-            worker: self.id,
-            token: self.token,
-            queue: "default",
-            limit,
-            kinds: &[("toys.paint".to_owned(), 1)],
-        };
-        claim::claim(&mut *db.conn().await, request, &mut self.turns)
-            .await
-            .unwrap()
-    }
-
-    /// Claims the next job.
-    pub(super) async fn take(&mut self, db: &TestDb) -> (Claim, Claimed) {
-        self.claim(db, 1).await.pop().expect("a job is claimable")
-    }
-}
-
-/// Settles a claimed job.
-pub(super) async fn settle_as(db: &TestDb, (claim, job): (Claim, Claimed), outcome: Outcome) {
-    let settlement = Settlement {
-        claim,
-        outcome,
-        attempt: job.attempt,
-        max_attempts: job.max_attempts,
-    };
-    settle::settle(&mut *db.conn().await, &[settlement])
-        .await
-        .unwrap();
+/// A worker that serves [`Paint`].
+pub(super) async fn painter(db: &TestDb) -> Hand {
+    Hand::serving(db, &[Paint::KIND]).await
 }

@@ -1,16 +1,17 @@
 //! What people do to jobs, queues and workers, seen to have its effect.
 
 use fleet_queue::Outcome;
+use fleet_tests::hand::settle_one;
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 use uuid::Uuid;
 
-use super::served::{Hand, Served, settle_as};
+use super::served::{Served, painter};
 
 #[tokio::test]
 async fn a_cancelled_job_may_be_retried_and_a_completed_one_not() {
     let api = Served::start().await;
-    let mut hand = Hand::new(&api.db).await;
+    let mut hand = painter(&api.db).await;
     let id = api.enqueue(json!({})).await;
     let to = |verb: &str| format!("/v1/jobs/{id}/{verb}");
     let cancelled = api
@@ -41,7 +42,7 @@ async fn a_cancelled_job_may_be_retried_and_a_completed_one_not() {
     )
     .await
     .refused(409, "wrong_state", Some("state"));
-    settle_as(&api.db, claimed, Outcome::Completed { output: None }).await;
+    settle_one(&api.db, claimed, Outcome::Completed { output: None }).await;
     for verb in ["retry", "cancel"] {
         api.post(&to(verb), json!({}))
             .await
@@ -52,7 +53,7 @@ async fn a_cancelled_job_may_be_retried_and_a_completed_one_not() {
 #[tokio::test]
 async fn a_running_job_is_told_to_stop() {
     let api = Served::start().await;
-    let mut hand = Hand::new(&api.db).await;
+    let mut hand = painter(&api.db).await;
     let id = api.enqueue(json!({})).await;
     hand.take(&api.db).await;
     let told = api
@@ -103,7 +104,7 @@ async fn a_waiting_job_is_moved_in_time_and_in_rank() {
 #[tokio::test]
 async fn a_pause_stops_claims_until_it_is_lifted() {
     let api = Served::start().await;
-    let mut hand = Hand::new(&api.db).await;
+    let mut hand = painter(&api.db).await;
     let tenant = Uuid::new_v4();
     api.enqueue(json!({ "tenant_id": tenant })).await;
     for thing in [
@@ -141,12 +142,12 @@ async fn a_pause_stops_claims_until_it_is_lifted() {
 #[tokio::test]
 async fn queues_tell_what_waits_runs_and_how_fast() {
     let api = Served::start().await;
-    let mut hand = Hand::new(&api.db).await;
+    let mut hand = painter(&api.db).await;
     for _ in 0..4 {
         api.enqueue(json!({})).await;
     }
     let mut claimed = hand.claim(&api.db, 3).await;
-    settle_as(
+    settle_one(
         &api.db,
         claimed.pop().unwrap(),
         Outcome::Completed { output: None },
@@ -235,7 +236,7 @@ async fn a_queues_settings_are_changed_one_by_one() {
 #[tokio::test]
 async fn limits_hold_from_their_answer_on() {
     let api = Served::start().await;
-    let mut hand = Hand::new(&api.db).await;
+    let mut hand = painter(&api.db).await;
     for _ in 0..3 {
         api.enqueue(json!({})).await;
     }
@@ -273,7 +274,7 @@ async fn limits_hold_from_their_answer_on() {
 #[tokio::test]
 async fn workers_are_listed_and_sent_home() {
     let api = Served::start().await;
-    let hand = Hand::new(&api.db).await;
+    let hand = painter(&api.db).await;
     let state = async || {
         api.get("/v1/workers").await.ok()["workers"][0]["state"]
             .as_str()

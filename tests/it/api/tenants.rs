@@ -1,12 +1,13 @@
 //! I12: no tenant sees or touches another's rows, by any route, nor by SQL as the API's role.
 
 use fleet_control_api::Scope;
+use fleet_tests::hand::settle_one;
 use reqwest::Method;
 use serde_json::json;
 use sqlx::Row;
 use uuid::Uuid;
 
-use super::served::{Hand, Served, job, settle_as};
+use super::served::{Served, job, painter};
 use fleet_queue::Outcome;
 
 #[tokio::test]
@@ -16,10 +17,10 @@ async fn another_tenants_job_is_as_if_it_were_not_there() {
         api.tenant_key(Uuid::new_v4()).await,
         api.tenant_key(Uuid::new_v4()).await,
     );
-    let mut hand = Hand::new(&api.db).await;
+    let mut hand = painter(&api.db).await;
     let ended = api.enqueue_as(&two, json!({})).await;
     let claimed = hand.take(&api.db).await;
-    settle_as(&api.db, claimed, Outcome::Cancelled { reason: None }).await;
+    settle_one(&api.db, claimed, Outcome::Cancelled { reason: None }).await;
     let waiting = api.enqueue_as(&two, json!({})).await;
 
     for id in [&waiting, &ended] {
@@ -162,14 +163,14 @@ async fn a_tenant_counts_only_its_own_jobs() {
 
 /// Gives each tenant a row in as many tables as a few requests can.
 async fn live_a_little(api: &Served, tenants: [Uuid; 2]) {
-    let mut hand = Hand::new(&api.db).await;
+    let mut hand = painter(&api.db).await;
     for tenant in tenants {
         let unique = json!({ "key": "w", "scope": "window", "window_s": 60 });
         api.enqueue(json!({ "tenant_id": tenant, "unique": unique }))
             .await;
         let claimed = hand.take(&api.db).await;
         let output = Some(json!(1));
-        settle_as(&api.db, claimed, Outcome::Completed { output }).await;
+        settle_one(&api.db, claimed, Outcome::Completed { output }).await;
         api.enqueue(json!({ "tenant_id": tenant })).await;
     }
 }

@@ -2,11 +2,12 @@
 
 use fleet_queue::Outcome;
 use fleet_queue::transitions::settle::{Failure, FailureKind};
+use fleet_tests::hand::settle_one;
 use serde_json::{Value, json};
 use std::time::Duration;
 use uuid::Uuid;
 
-use super::served::{Hand, Served, job, settle_as};
+use super::served::{Served, job, painter};
 
 async fn why(api: &Served, id: &str) -> Value {
     api.get(&format!("/v1/jobs/{id}/why")).await.ok()
@@ -35,7 +36,7 @@ async fn a_job_nobody_can_run_says_who_is_missing() {
     assert_eq!(codes(&answer), ["no_worker", "behind"]);
     says(&answer, "No worker is alive.");
 
-    let hand = Hand::new(&api.db).await;
+    let hand = painter(&api.db).await;
     says(
         &why(&api, &id).await,
         "It is due and nothing holds it back.",
@@ -69,7 +70,7 @@ async fn a_job_nobody_can_run_says_who_is_missing() {
 #[tokio::test]
 async fn a_scheduled_a_failed_and_a_blocked_job_say_what_they_wait_for() {
     let api = Served::start().await;
-    let mut hand = Hand::new(&api.db).await;
+    let mut hand = painter(&api.db).await;
     let first = api.enqueue(json!({ "max_attempts": 5 })).await;
     let blocked = api.enqueue(json!({ "depends_on": [first] })).await;
     let scheduled = api
@@ -85,7 +86,7 @@ async fn a_scheduled_a_failed_and_a_blocked_job_say_what_they_wait_for() {
         how: FailureKind::Failed,
         error: "gateway said 503\nat line 1".into(),
     };
-    settle_as(
+    settle_one(
         &api.db,
         claimed,
         Outcome::Retry {
@@ -112,7 +113,7 @@ async fn a_scheduled_a_failed_and_a_blocked_job_say_what_they_wait_for() {
 #[tokio::test]
 async fn pauses_limits_and_keys_are_named_with_their_use() {
     let api = Served::start().await;
-    let mut hand = Hand::new(&api.db).await;
+    let mut hand = painter(&api.db).await;
     let tenant = Uuid::new_v4();
     let options = json!({ "tenant_id": tenant, "concurrency": { "key": "bench", "limit": 1 } });
     api.put(
@@ -163,7 +164,7 @@ async fn pauses_limits_and_keys_are_named_with_their_use() {
     says(&answer, "until 2999-01-01T00:00:00+00:00: the wall is wet.");
     says(&answer, "Its tenant is paused by first admin");
 
-    settle_as(&api.db, running, Outcome::Completed { output: None }).await;
+    settle_one(&api.db, running, Outcome::Completed { output: None }).await;
 }
 
 /// What concerns a tenant it is told like an admin; another tenant's pause or limit it is not told of.
@@ -198,7 +199,7 @@ async fn a_tenant_is_told_of_what_holds_its_own_job_back_and_of_nothing_else() {
 #[tokio::test]
 async fn a_rate_says_when_the_next_start_is_free() {
     let api = Served::start().await;
-    let mut hand = Hand::new(&api.db).await;
+    let mut hand = painter(&api.db).await;
     api.put("/v1/limits/slow", json!({ "rate": 0.01, "burst": 1 }))
         .await
         .ok();
@@ -214,7 +215,7 @@ async fn a_rate_says_when_the_next_start_is_free() {
 #[tokio::test]
 async fn a_job_in_line_says_how_many_are_before_it() {
     let api = Served::start().await;
-    let mut hand = Hand::new(&api.db).await;
+    let mut hand = painter(&api.db).await;
     let (own, other) = (Uuid::new_v4(), Uuid::new_v4());
     for tenant in [other, own, own, other] {
         api.enqueue(json!({ "tenant_id": tenant })).await;
@@ -248,7 +249,7 @@ async fn a_job_in_line_says_how_many_are_before_it() {
 #[tokio::test]
 async fn counting_those_before_it_stops_at_ten_thousand() {
     let api = Served::start().await;
-    let mut hand = Hand::new(&api.db).await;
+    let mut hand = painter(&api.db).await;
     let jobs: Vec<Value> = (0..10_000).map(|_| job(json!({}))).collect();
     api.post("/v1/jobs/batch", json!({ "jobs": jobs }))
         .await
@@ -271,7 +272,7 @@ async fn counting_those_before_it_stops_at_ten_thousand() {
 #[tokio::test]
 async fn a_running_and_an_ended_job_say_where_and_how() {
     let api = Served::start().await;
-    let mut hand = Hand::new(&api.db).await;
+    let mut hand = painter(&api.db).await;
     let id = api.enqueue(json!({})).await;
     let claimed = hand.take(&api.db).await;
     let answer = why(&api, &id).await;
@@ -288,7 +289,7 @@ async fn a_running_and_an_ended_job_say_where_and_how() {
     .await
     .ok();
     says(&why(&api, &id).await, "Its cancellation was asked for");
-    settle_as(
+    settle_one(
         &api.db,
         claimed,
         Outcome::Cancelled {

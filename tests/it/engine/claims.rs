@@ -6,10 +6,11 @@ use fleet_queue::transitions::rescue::{Rescued, rescue};
 use fleet_queue::transitions::{progress, renew};
 use fleet_queue::workers;
 use fleet_queue::{Error, NewJob, Outcome, Settled};
+use fleet_tests::hand::{complete_all, settle_one};
 use fleet_tests::{database, invariants};
 use serde_json::json;
 
-use super::deck::{Hand, failure, put, put_many, settle_one, toy};
+use super::deck::{failure, put, put_many, toy, toymaker};
 
 /// A server that has just started gives every lease its full length again, so these tests give leases no length.
 const AT_ONCE: Duration = Duration::ZERO;
@@ -17,7 +18,7 @@ const AT_ONCE: Duration = Duration::ZERO;
 #[tokio::test]
 async fn i1_a_stale_holder_changes_nothing() {
     let db = database().await;
-    let (mut first, mut second) = (Hand::new(&db).await, Hand::new(&db).await);
+    let (mut first, mut second) = (toymaker(&db).await, toymaker(&db).await);
     put(&db, toy()).await;
     let stale = first.take(&db).await;
     first.die(&db).await;
@@ -74,7 +75,7 @@ async fn i1_a_stale_holder_changes_nothing() {
 #[tokio::test]
 async fn i1_the_same_worker_claiming_again_has_another_token() {
     let db = database().await;
-    let mut hand = Hand::new(&db).await;
+    let mut hand = toymaker(&db).await;
     put(&db, toy()).await;
     let first = hand.take(&db).await;
     let (token, id) = (first.0.token(), first.1.id);
@@ -111,7 +112,7 @@ async fn i1_the_same_worker_claiming_again_has_another_token() {
 #[tokio::test]
 async fn i2_only_a_worker_with_a_living_lease_claims_or_renews() {
     let db = database().await;
-    let mut hand = Hand::new(&db).await;
+    let mut hand = toymaker(&db).await;
     put(&db, toy()).await;
     hand.die(&db).await;
     assert!(matches!(
@@ -135,7 +136,7 @@ async fn i4_a_poison_job_is_given_up_after_three_crashes_and_others_go_on() {
     let db = database().await;
     let poison = put(&db, toy()).await;
     for _ in 0..3 {
-        let mut hand = Hand::new(&db).await;
+        let mut hand = toymaker(&db).await;
         hand.take(&db).await;
         hand.die(&db).await;
         rescue(&mut *db.conn().await, AT_ONCE).await.unwrap();
@@ -157,7 +158,7 @@ async fn i4_a_poison_job_is_given_up_after_three_crashes_and_others_go_on() {
         .await;
     assert_eq!(crashes, 3);
     assert!(poison.state.is_some());
-    assert_eq!(Hand::new(&db).await.claim(&db, 10).await.len(), 1);
+    assert_eq!(toymaker(&db).await.claim(&db, 10).await.len(), 1);
     invariants::assert_hold(&db.pool).await;
 }
 
@@ -165,14 +166,14 @@ async fn i4_a_poison_job_is_given_up_after_three_crashes_and_others_go_on() {
 async fn i4_a_poison_jobs_neighbours_are_not_given_up_with_it() {
     let db = database().await;
     put_many(&db, 20, |_| toy()).await;
-    let mut poisoned = Hand::new(&db).await;
+    let mut poisoned = toymaker(&db).await;
     let poison = poisoned.claim(&db, 20).await[7].1.id;
     poisoned.die(&db).await;
     rescue(&mut *db.conn().await, AT_ONCE).await.unwrap();
     // After a first death all run again at once; after a second they are suspects, and a worker has one of them at a time.
     put_many(&db, 5, |_| toy()).await;
     let mut deaths = 0;
-    let mut hand = Hand::new(&db).await;
+    let mut hand = toymaker(&db).await;
     for _ in 0..40 {
         let mut jobs = hand.claim(&db, 100).await;
         let suspects = jobs.iter().filter(|(_, job)| job.crashes > 1).count();
@@ -180,10 +181,10 @@ async fn i4_a_poison_jobs_neighbours_are_not_given_up_with_it() {
         if jobs.iter().any(|(_, job)| job.id == poison) {
             hand.die(&db).await;
             rescue(&mut *db.conn().await, AT_ONCE).await.unwrap();
-            hand = Hand::new(&db).await;
+            hand = toymaker(&db).await;
             deaths += 1;
         } else {
-            hand.complete_all(&db, std::mem::take(&mut jobs)).await;
+            complete_all(&db, std::mem::take(&mut jobs)).await;
         }
     }
     assert_eq!(deaths, 2, "three with the first");
@@ -203,7 +204,7 @@ async fn i4_a_poison_jobs_neighbours_are_not_given_up_with_it() {
 #[tokio::test]
 async fn i4_crashes_and_attempts_are_counted_apart() {
     let db = database().await;
-    let mut hand = Hand::new(&db).await;
+    let mut hand = toymaker(&db).await;
     put(&db, toy()).await;
     let job = hand.take(&db).await;
     settle_one(
@@ -215,7 +216,7 @@ async fn i4_crashes_and_attempts_are_counted_apart() {
         },
     )
     .await;
-    let mut dying = Hand::new(&db).await;
+    let mut dying = toymaker(&db).await;
     dying.take(&db).await;
     dying.die(&db).await;
     rescue(&mut *db.conn().await, AT_ONCE).await.unwrap();
@@ -225,7 +226,7 @@ async fn i4_crashes_and_attempts_are_counted_apart() {
 #[tokio::test]
 async fn i8_many_rescuers_take_a_job_once() {
     let db = database().await;
-    let mut hand = Hand::new(&db).await;
+    let mut hand = toymaker(&db).await;
     put_many(&db, 50, |_| toy()).await;
     assert_eq!(hand.claim(&db, 50).await.len(), 50);
     hand.die(&db).await;
@@ -246,7 +247,7 @@ async fn i8_many_rescuers_take_a_job_once() {
 #[tokio::test]
 async fn a_server_that_just_started_gives_every_lease_its_full_length() {
     let db = database().await;
-    let mut hand = Hand::new(&db).await;
+    let mut hand = toymaker(&db).await;
     put(&db, toy()).await;
     hand.take(&db).await;
     hand.die(&db).await;
@@ -262,7 +263,7 @@ async fn a_server_that_just_started_gives_every_lease_its_full_length() {
 #[tokio::test]
 async fn i11_a_worker_that_departs_gives_everything_back_at_no_cost() {
     let db = database().await;
-    let mut hand = Hand::new(&db).await;
+    let mut hand = toymaker(&db).await;
     put_many(&db, 3, |_| toy()).await;
     hand.claim(&db, 3).await;
     assert_eq!(
@@ -286,7 +287,7 @@ async fn i11_a_worker_that_departs_gives_everything_back_at_no_cost() {
 async fn i11_claimers_at_once_never_share_a_job() {
     let db = database().await;
     put_many(&db, 2_000, |_| toy()).await;
-    let hands = futures::future::join_all((0..8).map(|_| Hand::new(&db))).await;
+    let hands = futures::future::join_all((0..8).map(|_| toymaker(&db))).await;
     let claims = hands.into_iter().map(|mut hand| {
         let db = &db;
         async move {
@@ -326,7 +327,7 @@ async fn only_kinds_and_versions_that_are_served_are_claimed() {
     )
     .await;
     put(&db, toy()).await;
-    let jobs = Hand::new(&db).await.claim(&db, 10).await;
+    let jobs = toymaker(&db).await.claim(&db, 10).await;
     assert_eq!(
         jobs.iter()
             .map(|(_, job)| (job.kind.as_str(), job.version))

@@ -7,15 +7,16 @@ use fleet_queue::transitions::retry::{Retried, retry};
 use fleet_queue::transitions::settle::settle;
 use fleet_queue::transitions::{renew, reschedule};
 use fleet_queue::{Error, JobId, JobState, NewJob, Outcome, Settled};
+use fleet_tests::hand::{settle_one, settlement};
 use fleet_tests::{database, invariants};
 use serde_json::json;
 
-use super::deck::{Hand, failure, put, settle_one, settlement, tenant, toy};
+use super::deck::{failure, put, tenant, toy, toymaker};
 
 #[tokio::test]
 async fn every_outcome_leaves_the_job_where_it_says() {
     let db = database().await;
-    let mut hand = Hand::new(&db).await;
+    let mut hand = toymaker(&db).await;
     for outcome in [
         Outcome::Completed {
             output: Some(json!({ "sum": 3 })),
@@ -78,7 +79,7 @@ toy scheduled attempt=0 crashes=0";
 #[tokio::test]
 async fn i4_the_last_attempts_failure_discards_and_a_person_may_retry() {
     let db = database().await;
-    let mut hand = Hand::new(&db).await;
+    let mut hand = toymaker(&db).await;
     let job = put(&db, toy()).await;
     for _ in 0..3 {
         let taken = hand.take(&db).await;
@@ -123,7 +124,7 @@ async fn i4_the_last_attempts_failure_discards_and_a_person_may_retry() {
 #[tokio::test]
 async fn i6_an_effect_and_its_completion_commit_together_or_neither() {
     let db = database().await;
-    let mut hand = Hand::new(&db).await;
+    let mut hand = toymaker(&db).await;
     put(&db, toy()).await;
     let job = hand.take(&db).await;
     let settlements = [settlement(job, Outcome::Completed { output: None })];
@@ -164,7 +165,7 @@ async fn i6_an_effect_and_its_completion_commit_together_or_neither() {
 #[tokio::test]
 async fn one_lost_lease_in_a_batch_spoils_no_other() {
     let db = database().await;
-    let mut hand = Hand::new(&db).await;
+    let mut hand = toymaker(&db).await;
     for _ in 0..3 {
         put(&db, toy()).await;
     }
@@ -189,7 +190,7 @@ async fn one_lost_lease_in_a_batch_spoils_no_other() {
 #[tokio::test]
 async fn a_waiting_job_is_cancelled_at_once_a_running_one_through_its_worker() {
     let db = database().await;
-    let mut hand = Hand::new(&db).await;
+    let mut hand = toymaker(&db).await;
     let waiting = put(&db, toy()).await;
     assert_eq!(
         cancel(&mut *db.conn().await, waiting.id, Some("not needed"))
@@ -246,7 +247,7 @@ async fn a_waiting_job_is_cancelled_at_once_a_running_one_through_its_worker() {
 #[tokio::test]
 async fn a_blocked_job_runs_when_all_it_waits_for_completed() {
     let db = database().await;
-    let mut hand = Hand::new(&db).await;
+    let mut hand = toymaker(&db).await;
     let (a, b) = (put(&db, toy()).await.id, put(&db, toy()).await.id);
     let mut last = toy();
     last.rare.depends_on = vec![a, b, a];
@@ -274,7 +275,7 @@ async fn a_blocked_job_runs_when_all_it_waits_for_completed() {
 #[tokio::test]
 async fn a_blocked_job_falls_with_what_it_waits_for() {
     let db = database().await;
-    let mut hand = Hand::new(&db).await;
+    let mut hand = toymaker(&db).await;
     let first = put(&db, toy()).await.id;
     let mut second = toy();
     second.rare.depends_on = vec![first];
@@ -322,7 +323,7 @@ async fn a_blocked_job_falls_with_what_it_waits_for() {
 #[tokio::test]
 async fn a_waiting_job_moves_in_time_and_rank_a_running_one_does_not() {
     let db = database().await;
-    let mut hand = Hand::new(&db).await;
+    let mut hand = toymaker(&db).await;
     let (first, second) = (put(&db, toy()).await.id, put(&db, toy()).await.id);
     assert!(
         reschedule::reprioritize(&mut *db.conn().await, second, 0)

@@ -5,10 +5,11 @@ use fleet_queue::transitions::enqueue;
 use fleet_queue::{
     EnqueueOutcome, Error, JobState, NewJob, OnDuplicate, Unique, UniqueScope, limits,
 };
+use fleet_tests::hand::{complete_all, settle_one};
 use fleet_tests::{database, invariants};
 use serde_json::json;
 
-use super::deck::{Hand, put, put_many, settle_one, toy};
+use super::deck::{put, put_many, toy, toymaker};
 
 fn unique(scope: UniqueScope, on_duplicate: OnDuplicate) -> NewJob {
     let window_s = (scope == UniqueScope::Window).then_some(60);
@@ -31,13 +32,13 @@ async fn i6_an_enqueue_commits_with_its_cause_or_not_at_all() {
     enqueue::enqueue(&mut tx, &toy()).await.unwrap();
     tx.commit().await.unwrap();
     assert_eq!(db.queue().await, "toy available attempt=0 crashes=0");
-    assert_eq!(Hand::new(&db).await.claim(&db, 10).await.len(), 1);
+    assert_eq!(toymaker(&db).await.claim(&db, 10).await.len(), 1);
 }
 
 #[tokio::test]
 async fn i3_a_late_commit_behind_the_lanes_head_is_still_claimed() {
     let db = database().await;
-    let mut hand = Hand::new(&db).await;
+    let mut hand = toymaker(&db).await;
     let mut late = db.pool.begin().await.unwrap();
     enqueue::enqueue(&mut late, &toy().run_at(Utc::now() - TimeDelta::minutes(5)))
         .await
@@ -48,7 +49,7 @@ async fn i3_a_late_commit_behind_the_lanes_head_is_still_claimed() {
     })
     .await;
     let jobs = hand.claim(&db, 300).await;
-    hand.complete_all(&db, jobs).await;
+    complete_all(&db, jobs).await;
     late.commit().await.unwrap();
     fleet_queue::upkeep::sweep_lanes(&mut *db.conn().await)
         .await
@@ -63,7 +64,7 @@ async fn i3_a_late_commit_behind_the_lanes_head_is_still_claimed() {
 #[tokio::test]
 async fn i5_a_unique_key_holds_while_its_job_lives() {
     let db = database().await;
-    let mut hand = Hand::new(&db).await;
+    let mut hand = toymaker(&db).await;
     let first = put(&db, unique(UniqueScope::Live, OnDuplicate::Return)).await;
     let second = put(&db, unique(UniqueScope::Live, OnDuplicate::Return)).await;
     assert_eq!(
@@ -112,7 +113,7 @@ async fn i5_many_at_once_make_one() {
 #[tokio::test]
 async fn a_key_until_started_is_free_once_its_job_runs() {
     let db = database().await;
-    let mut hand = Hand::new(&db).await;
+    let mut hand = toymaker(&db).await;
     put(&db, unique(UniqueScope::Started, OnDuplicate::Return)).await;
     assert_eq!(
         put(&db, unique(UniqueScope::Started, OnDuplicate::Return))
@@ -132,7 +133,7 @@ async fn a_key_until_started_is_free_once_its_job_runs() {
 #[tokio::test]
 async fn a_key_for_a_window_outlives_its_job() {
     let db = database().await;
-    let mut hand = Hand::new(&db).await;
+    let mut hand = toymaker(&db).await;
     let first = put(&db, unique(UniqueScope::Window, OnDuplicate::Return)).await;
     let job = hand.take(&db).await;
     settle_one(&db, job, fleet_queue::Outcome::Completed { output: None }).await;
@@ -175,7 +176,7 @@ async fn a_duplicate_may_replace_the_payload_or_push_the_time() {
     );
     let sooner = put(&db, unique(UniqueScope::Live, OnDuplicate::Push)).await;
     assert_eq!(sooner.state, Some(JobState::Available));
-    assert_eq!(Hand::new(&db).await.claim(&db, 10).await.len(), 1);
+    assert_eq!(toymaker(&db).await.claim(&db, 10).await.len(), 1);
 }
 
 #[tokio::test]
@@ -217,9 +218,9 @@ async fn i9_a_full_queue_says_so_and_takes_the_others() {
     .await;
     assert_eq!(answers[0].outcome, EnqueueOutcome::QueueFull);
     assert_eq!(answers[1].outcome, EnqueueOutcome::Inserted);
-    let mut hand = Hand::new(&db).await;
+    let mut hand = toymaker(&db).await;
     let jobs = hand.claim(&db, 5).await;
-    hand.complete_all(&db, jobs).await;
+    complete_all(&db, jobs).await;
     assert_eq!(
         put(&db, toy()).await.outcome,
         EnqueueOutcome::Inserted,
@@ -291,7 +292,7 @@ async fn the_sql_door_is_the_same_door() {
     db.execute("SELECT fleet.enqueue('toy', '{\"n\": 1}', '{\"unique\": {\"key\": \"a\", \"scope\": \"live\"}, \"tags\": [\"x\"], \"priority\": 1}')").await;
     db.execute("SELECT fleet.enqueue('toy', '{\"n\": 2}', '{\"unique\": {\"key\": \"a\", \"scope\": \"live\"}}')").await;
     assert_eq!(db.number("SELECT count(*) FROM fleet.job").await, 1);
-    let (_, job) = Hand::new(&db).await.take(&db).await;
+    let (_, job) = toymaker(&db).await.take(&db).await;
     assert_eq!(
         (job.priority, job.payload, job.max_attempts),
         (1, json!({ "n": 1 }), 3)

@@ -7,7 +7,7 @@ use fleet_queue::transitions::promote;
 use fleet_queue::{NewJob, TenantId, limits};
 use fleet_tests::database;
 
-use super::deck::{Hand, put, put_many, tenant, toy};
+use super::deck::{put, put_many, tenant, toy, toymaker};
 
 fn by_tenant(jobs: &[(fleet_queue::Claim, fleet_queue::Claimed)]) -> BTreeMap<TenantId, usize> {
     let mut counts = BTreeMap::new();
@@ -20,7 +20,7 @@ fn by_tenant(jobs: &[(fleet_queue::Claim, fleet_queue::Claimed)]) -> BTreeMap<Te
 #[tokio::test]
 async fn a_tenant_with_a_flood_does_not_delay_another() {
     let db = database().await;
-    let mut hand = Hand::new(&db).await;
+    let mut hand = toymaker(&db).await;
     for _ in 0..10 {
         put_many(&db, 10_000, |_| toy().tenant(tenant(1))).await;
     }
@@ -37,7 +37,7 @@ async fn a_tenant_with_a_flood_does_not_delay_another() {
 #[tokio::test]
 async fn tenants_take_turns_even_one_job_at_a_time() {
     let db = database().await;
-    let mut hand = Hand::new(&db).await;
+    let mut hand = toymaker(&db).await;
     put_many(&db, 60, |n| toy().tenant(tenant(1 + n as u128 % 3))).await;
     let mut jobs = Vec::new();
     for _ in 0..30 {
@@ -53,7 +53,7 @@ async fn tenants_take_turns_even_one_job_at_a_time() {
 #[tokio::test]
 async fn weights_share_turns() {
     let db = database().await;
-    let mut hand = Hand::new(&db).await;
+    let mut hand = toymaker(&db).await;
     limits::set_weight(&mut *db.conn().await, tenant(1), 3)
         .await
         .unwrap();
@@ -74,7 +74,7 @@ async fn weights_share_turns() {
 #[tokio::test]
 async fn many_tenants_each_get_their_turn_in_a_circle() {
     let db = database().await;
-    let mut hand = Hand::new(&db).await;
+    let mut hand = toymaker(&db).await;
     put_many(&db, 8_000, |n| toy().tenant(tenant(1 + n as u128 % 1_000))).await;
     let mut jobs = Vec::new();
     for _ in 0..20 {
@@ -92,7 +92,7 @@ async fn many_tenants_each_get_their_turn_in_a_circle() {
 #[tokio::test]
 async fn inside_a_tenant_the_oldest_goes_first_across_kinds() {
     let db = database().await;
-    let mut hand = Hand::new(&db).await;
+    let mut hand = toymaker(&db).await;
     let ids: Vec<_> = put_many(&db, 10, |n| {
         let kind = if n % 2 == 0 { "toy" } else { "other" };
         NewJob {
@@ -114,7 +114,7 @@ async fn inside_a_tenant_the_oldest_goes_first_across_kinds() {
 #[tokio::test]
 async fn urgent_goes_first_but_nothing_starves() {
     let db = database().await;
-    let mut hand = Hand::new(&db).await;
+    let mut hand = toymaker(&db).await;
     let old = put(
         &db,
         NewJob {

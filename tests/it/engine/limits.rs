@@ -4,9 +4,10 @@ use fleet_queue::limits::{LimitRule, list_limits, remove_limit, set_limit};
 use fleet_queue::transitions::pause::{Pause, PauseScope, pause};
 use fleet_queue::transitions::resume::resume;
 use fleet_queue::{Error, NewJob, Outcome};
+use fleet_tests::hand::{complete_all, settle_one};
 use fleet_tests::{TestDb, database, invariants};
 
-use super::deck::{Hand, put, put_many, settle_one, tenant, toy};
+use super::deck::{put, put_many, tenant, toy, toymaker};
 
 async fn limit(db: &TestDb, rule: LimitRule) {
     set_limit(&mut *db.conn().await, &rule).await.unwrap();
@@ -33,7 +34,7 @@ async fn i10_a_global_cap_holds_over_queues_and_workers_at_once() {
         ..toy()
     })
     .await;
-    let hands = futures::future::join_all((0..6).map(|_| Hand::new(&db))).await;
+    let hands = futures::future::join_all((0..6).map(|_| toymaker(&db))).await;
     let runs = hands.into_iter().enumerate().map(|(n, mut hand)| {
         let db = &db;
         async move {
@@ -46,7 +47,7 @@ async fn i10_a_global_cap_holds_over_queues_and_workers_at_once() {
                     .await;
                 assert!(running <= 7, "{running} run under a cap of 7");
                 done += jobs.len();
-                hand.complete_all(db, jobs).await;
+                complete_all(db, jobs).await;
             }
             done
         }
@@ -68,7 +69,7 @@ async fn i10_a_cap_per_tenant_leaves_the_others_alone() {
     )
     .await;
     put_many(&db, 30, |n| toy().tenant(tenant(n as u128 % 3))).await;
-    let mut hand = Hand::new(&db).await;
+    let mut hand = toymaker(&db).await;
     assert_eq!(hand.claim(&db, 100).await.len(), 6);
     let most = db.number("SELECT max(n) FROM (SELECT count(*) AS n FROM fleet.job WHERE state = 'running' GROUP BY tenant_id) t").await;
     assert_eq!(most, 2);
@@ -93,11 +94,11 @@ async fn i10_several_limits_on_a_job_all_hold() {
     })
     .await;
     put_many(&db, 10, |_| toy()).await;
-    let mut hand = Hand::new(&db).await;
+    let mut hand = toymaker(&db).await;
     let jobs = hand.claim(&db, 100).await;
     let others = jobs.iter().filter(|(_, job)| job.kind == "other").count();
     assert_eq!((jobs.len(), others), (5, 1));
-    hand.complete_all(&db, jobs).await;
+    complete_all(&db, jobs).await;
     assert_eq!(
         hand.claim(&db, 100).await.len(),
         5,
@@ -110,7 +111,7 @@ async fn i10_several_limits_on_a_job_all_hold() {
 async fn i10_a_limit_counts_what_runs_already() {
     let db = database().await;
     put_many(&db, 10, |_| toy()).await;
-    let mut hand = Hand::new(&db).await;
+    let mut hand = toymaker(&db).await;
     let mut running = hand.claim(&db, 4).await;
     limit(&db, capped("all", 3)).await;
     assert!(hand.claim(&db, 10).await.is_empty());
@@ -146,7 +147,7 @@ async fn i10_a_rate_lets_through_its_burst_and_then_its_rate() {
     )
     .await;
     put_many(&db, 50, |_| toy()).await;
-    let mut hand = Hand::new(&db).await;
+    let mut hand = toymaker(&db).await;
     assert_eq!(hand.claim(&db, 100).await.len(), 3, "the burst");
     assert!(
         hand.claim(&db, 100).await.len() <= 1,
@@ -175,7 +176,7 @@ async fn i10_a_concurrency_key_of_one_runs_in_order_across_workers() {
         .map(|job| job.id)
         .collect();
     put_many(&db, 3, |n| toy().concurrency(format!("customer {n}"), 1)).await;
-    let (mut first, mut second) = (Hand::new(&db).await, Hand::new(&db).await);
+    let (mut first, mut second) = (toymaker(&db).await, toymaker(&db).await);
     assert_eq!(first.claim(&db, 100).await.len(), 4, "one of each key");
     assert!(second.claim(&db, 100).await.is_empty());
     let mut ran = vec![ids[0]];
@@ -196,13 +197,13 @@ async fn a_crash_an_interruption_and_a_cancel_give_their_slots_back() {
     let db = database().await;
     limit(&db, capped("all", 2)).await;
     put_many(&db, 9, |_| toy()).await;
-    let mut dying = Hand::new(&db).await;
+    let mut dying = toymaker(&db).await;
     assert_eq!(dying.claim(&db, 9).await.len(), 2);
     dying.die(&db).await;
     fleet_queue::transitions::rescue::rescue(&mut *db.conn().await, std::time::Duration::ZERO)
         .await
         .unwrap();
-    let mut hand = Hand::new(&db).await;
+    let mut hand = toymaker(&db).await;
     for outcome in [
         Outcome::Interrupted,
         Outcome::Cancelled { reason: None },
@@ -221,7 +222,7 @@ async fn a_crash_an_interruption_and_a_cancel_give_their_slots_back() {
 #[tokio::test]
 async fn a_paused_queue_tenant_or_kind_starts_nothing_and_the_others_go_on() {
     let db = database().await;
-    let mut hand = Hand::new(&db).await;
+    let mut hand = toymaker(&db).await;
     put(&db, toy().tenant(tenant(1))).await;
     put(
         &db,

@@ -3,14 +3,15 @@
 use chrono::{TimeDelta, Utc};
 use fleet_queue::transitions::{promote, prune};
 use fleet_queue::{JobState, NewJob, Outcome, upkeep, wake};
+use fleet_tests::hand::{complete_all, settle_one};
 use fleet_tests::{database, invariants};
 
-use super::deck::{Hand, put, put_many, settle_one, toy};
+use super::deck::{put, put_many, toy, toymaker};
 
 #[tokio::test]
 async fn a_scheduled_job_is_promoted_when_due_and_by_one_only() {
     let db = database().await;
-    let mut hand = Hand::new(&db).await;
+    let mut hand = toymaker(&db).await;
     put_many(&db, 500, |_| toy().run_at(Utc::now() + TimeDelta::hours(1))).await;
     assert!(hand.claim(&db, 10).await.is_empty());
     assert_eq!(
@@ -38,7 +39,7 @@ async fn a_scheduled_job_is_promoted_when_due_and_by_one_only() {
 #[tokio::test]
 async fn a_job_not_started_in_time_is_discarded_saying_so() {
     let db = database().await;
-    let mut hand = Hand::new(&db).await;
+    let mut hand = toymaker(&db).await;
     let mut job = toy();
     job.rare.expires_at = Some(Utc::now() - TimeDelta::seconds(1));
     put(&db, job).await;
@@ -70,7 +71,7 @@ async fn a_job_not_started_in_time_is_discarded_saying_so() {
 #[tokio::test]
 async fn a_retired_lane_wakes_with_its_next_job() {
     let db = database().await;
-    let mut hand = Hand::new(&db).await;
+    let mut hand = toymaker(&db).await;
     put(&db, toy()).await;
     let job = hand.take(&db).await;
     settle_one(&db, job, Outcome::Completed { output: None }).await;
@@ -92,7 +93,7 @@ async fn a_retired_lane_wakes_with_its_next_job() {
 #[tokio::test]
 async fn i3_a_lane_that_was_lost_is_found_again() {
     let db = database().await;
-    let mut hand = Hand::new(&db).await;
+    let mut hand = toymaker(&db).await;
     put_many(&db, 3, |_| toy()).await;
     db.execute("DELETE FROM fleet.arrival").await;
     assert!(
@@ -111,11 +112,11 @@ async fn i3_a_lane_that_was_lost_is_found_again() {
 #[tokio::test]
 async fn counters_count_every_event_once_however_many_fold() {
     let db = database().await;
-    let mut hand = Hand::new(&db).await;
+    let mut hand = toymaker(&db).await;
     for _ in 0..40 {
         put_many(&db, 5, |_| toy()).await;
         let jobs = hand.claim(&db, 5).await;
-        hand.complete_all(&db, jobs).await;
+        complete_all(&db, jobs).await;
     }
     let folds = (0..8).map(|_| async {
         while upkeep::fold_counters(&mut *db.conn().await, 10)
@@ -172,7 +173,7 @@ async fn partitions_are_made_ahead_and_dropped_past_their_retention() {
 #[tokio::test]
 async fn one_sleeper_is_woken_for_a_lone_job() {
     let db = database().await;
-    let (first, second) = (Hand::new(&db).await, Hand::new(&db).await);
+    let (first, second) = (toymaker(&db).await, toymaker(&db).await);
     let queues = ["default".to_owned()];
     let mut ears = Vec::new();
     for hand in [&first, &second] {
@@ -202,7 +203,7 @@ async fn one_sleeper_is_woken_for_a_lone_job() {
 #[tokio::test]
 async fn a_row_whose_day_has_no_partition_is_kept() {
     let db = database().await;
-    let mut hand = Hand::new(&db).await;
+    let mut hand = toymaker(&db).await;
     db.execute("DO $$ DECLARE t text; BEGIN FOR t IN SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid WHERE c.relname ~ '_\\d{8}$' LOOP EXECUTE 'DROP TABLE fleet.' || t; END LOOP; END $$").await;
     put(
         &db,

@@ -1,40 +1,14 @@
 //! What a tick does while jobs of earlier ones live.
 
-use std::time::Duration;
-
-use fleet_queue::transitions::claim;
-use fleet_queue::workers::{self, Introduction};
-use fleet_queue::{ClaimRequest, Turns, WorkerId};
+use fleet_tests::Hand;
 use serde_json::json;
 
 use super::Stage;
 
 /// Claims whatever is claimable; says how many jobs that was.
 async fn claim_all(stage: &Stage) -> usize {
-    let conn = &mut *stage.conn().await;
-    let introduction = Introduction {
-        id: WorkerId::generate(),
-        host: "test".into(),
-        pid: 1,
-        version: "test".into(),
-        queues: [("default".to_owned(), 100)].into(),
-        kinds: vec!["toy".into()],
-        capacity: 100,
-    };
-    workers::register(conn, &introduction, Duration::from_secs(3600))
-        .await
-        .unwrap();
-    let request = ClaimRequest {
-        worker: introduction.id,
-        token: 1,
-        queue: "default",
-        limit: 100,
-        kinds: &[("toy".to_owned(), 1)],
-    };
-    claim::claim(conn, request, &mut Turns::default())
-        .await
-        .unwrap()
-        .len()
+    let mut hand = Hand::serving(&stage.db, &["toy"]).await;
+    hand.claim(&stage.db, 100).await.len()
 }
 
 /// Three ticks in turn; what is claimable is claimed after the first.
