@@ -4,6 +4,7 @@
 //! What an author of jobs sees is in [`job`]; what people look at is in [`read`].
 //! It knows no family, no HTTP and no apalis.
 
+mod circle;
 mod db;
 pub mod duties;
 mod error;

@@ -6,6 +6,7 @@
 
 use sqlx::PgConnection;
 
+use crate::circle::refuse_circles;
 use crate::new_job::BATCH_MAX;
 use crate::{Error, JobId, JobState, NewJob};
 
@@ -56,6 +57,7 @@ pub async fn enqueue_many(
     for job in jobs {
         job.check()?;
     }
+    refuse_circles(jobs)?;
     let mut answers = send(conn, jobs).await?;
     // The holder of a unique key may end between the insert that met it and the look at it: then there is room, so once more.
     for _ in 0..5 {
