@@ -30,7 +30,7 @@ BEGIN
       AND fleet.queue_depth(name) + (SELECT count(*) FROM unnest(p_queues) q WHERE q = name) > max_depth;
 
     IF EXISTS (SELECT FROM unnest(p_options) o WHERE o->'unique'->>'scope' = 'window') THEN
-        v_taken := fleet.hold_windows(p_ids, p_tenants, p_options, v_now);
+        v_taken := fleet.hold_windows(p_ids, p_tenants, p_queues, p_options, v_full, v_now);
     END IF;
 
     WITH input AS (
@@ -84,7 +84,8 @@ BEGIN
 END $$;
 
 -- Takes the unique keys whose scope is a time window; returns the ordinals whose window is still held by an earlier job.
-CREATE FUNCTION fleet.hold_windows(p_ids uuid[], p_tenants uuid[], p_options jsonb[], p_now timestamptz) RETURNS bigint[]
+-- What a full queue refuses takes none: the caller is to come back, and must not be told then that a job stands for it.
+CREATE FUNCTION fleet.hold_windows(p_ids uuid[], p_tenants uuid[], p_queues text[], p_options jsonb[], p_full text[], p_now timestamptz) RETURNS bigint[]
 LANGUAGE plpgsql AS $$
 DECLARE
     r     record;
@@ -93,8 +94,8 @@ BEGIN
     -- One by one and in key order, so that two batches never wait for each other in a circle.
     FOR r IN
         SELECT i.id, i.tenant_id, i.ord, i.o->'unique'->>'key' AS key, make_interval(secs => (i.o->'unique'->>'window_s')::float8) AS width
-        FROM unnest(p_ids, p_tenants, p_options) WITH ORDINALITY AS i (id, tenant_id, o, ord)
-        WHERE i.o->'unique'->>'scope' = 'window' ORDER BY 2, 4, 3
+        FROM unnest(p_ids, p_tenants, p_queues, p_options) WITH ORDINALITY AS i (id, tenant_id, queue, o, ord)
+        WHERE i.o->'unique'->>'scope' = 'window' AND (p_full IS NULL OR NOT (i.queue = ANY (p_full))) ORDER BY 2, 4, 3
     LOOP
         INSERT INTO fleet.unique_window AS w (tenant_id, unique_key, job_id, until) VALUES (r.tenant_id, r.key, r.id, p_now + r.width)
         ON CONFLICT (tenant_id, unique_key) DO UPDATE SET job_id = excluded.job_id, until = excluded.until WHERE w.until <= p_now;
