@@ -83,7 +83,7 @@ CREATE TABLE fleet.job_history (
     run_at timestamptz NOT NULL, expires_at timestamptz, created_at timestamptz NOT NULL, started_at timestamptz,
     finished_at timestamptz NOT NULL, reason text,
     attempt smallint NOT NULL, max_attempts smallint NOT NULL, crashes smallint NOT NULL, snoozes integer NOT NULL, claim_no integer NOT NULL,
-    timeout_ms integer, unique_key text, concurrency_key text, concurrency_limit smallint,
+    timeout_ms integer, unique_key text, unique_until_started boolean NOT NULL DEFAULT false, concurrency_key text, concurrency_limit smallint,
     worker_id uuid, parent_id uuid, step text, traceparent text, tags text[], metadata jsonb, payload jsonb NOT NULL
 ) PARTITION BY RANGE (finished_at);
 COMMENT ON TABLE fleet.job_history IS 'Ended jobs, by day of their end. Retention drops partitions; nothing in the claim path reads it.';

@@ -13,6 +13,7 @@ DECLARE
     v_now        timestamptz := fleet.clock();
     v_ended      uuid[];
     v_dependents boolean;
+    v_blocked    boolean;
 BEGIN
     WITH input AS (
         SELECT * FROM unnest(p_ids, p_workers, p_tokens, p_states, p_reasons, p_outputs) AS r (id, worker_id, token, state, reason, output)
@@ -24,11 +25,11 @@ BEGIN
         RETURNING j.*, i.state AS end_state, i.reason, i.output
     ), kept AS (
         INSERT INTO fleet.job_history (id, tenant_id, kind, version, queue, priority, state, run_at, expires_at, created_at, started_at, finished_at, reason,
-            attempt, max_attempts, crashes, snoozes, claim_no, timeout_ms, unique_key, concurrency_key, concurrency_limit, worker_id, parent_id, step,
+            attempt, max_attempts, crashes, snoozes, claim_no, timeout_ms, unique_key, unique_until_started, concurrency_key, concurrency_limit, worker_id, parent_id, step,
             traceparent, tags, metadata, payload)
         SELECT id, tenant_id, kind, version, queue, priority, end_state, run_at, expires_at, created_at, started_at, v_now,
             COALESCE(reason, CASE end_state WHEN 'cancelled' THEN cancel_reason END),
-            attempt, max_attempts, crashes, snoozes, claim_no, timeout_ms, unique_key, concurrency_key, concurrency_limit, worker_id, parent_id, step,
+            attempt, max_attempts, crashes, snoozes, claim_no, timeout_ms, unique_key, unique_until_started, concurrency_key, concurrency_limit, worker_id, parent_id, step,
             traceparent, tags, metadata, payload
         FROM ended
     ), outputs AS (
@@ -43,8 +44,12 @@ BEGIN
         UNION ALL  -- these did not leave running: with them the number that runs follows from the totals
         SELECT v_now, queue, tenant_id, kind, 'ended_waiting', count(*), 0 FROM ended WHERE worker_id IS NULL GROUP BY queue, tenant_id, kind
     )
-    SELECT array_agg(id), bool_or(has_dependents) INTO v_ended, v_dependents FROM ended;
+    SELECT array_agg(id), bool_or(has_dependents), bool_or(blockers > 0) INTO v_ended, v_dependents, v_blocked FROM ended;
 
+    IF v_blocked THEN
+        -- It waits for nobody any more: what it waited for must not touch it again, should it be revived.
+        DELETE FROM fleet.job_dependency WHERE job_id = ANY (v_ended);
+    END IF;
     IF v_dependents THEN
         PERFORM fleet.release_dependents(v_ended);
     END IF;

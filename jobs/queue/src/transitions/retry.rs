@@ -53,9 +53,9 @@ async fn revive(conn: &mut PgConnection, id: JobId) -> Result<bool, Error> {
             RETURNING h.*
         ), revived AS (
             INSERT INTO fleet.job (id, tenant_id, kind, version, queue, priority, state, run_at, created_at, max_attempts, claim_no, timeout_ms,
-                unique_key, concurrency_key, concurrency_limit, parent_id, step, traceparent, tags, metadata, payload)
+                unique_key, unique_until_started, concurrency_key, concurrency_limit, parent_id, step, traceparent, tags, metadata, payload)
             SELECT id, tenant_id, kind, version, queue, priority, 'available', fleet.clock(), created_at, max_attempts, claim_no, timeout_ms,
-                unique_key, concurrency_key, concurrency_limit, parent_id, step, traceparent, tags, metadata, payload
+                unique_key, unique_until_started, concurrency_key, concurrency_limit, parent_id, step, traceparent, tags, metadata, payload
             FROM ended
             RETURNING id, queue, tenant_id, kind
         ), counted AS (
