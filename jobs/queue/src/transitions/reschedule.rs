@@ -59,7 +59,7 @@ async fn refuse(conn: &mut PgConnection, id: JobId) -> Result<bool, Error> {
     }
 }
 
-/// Sets when a scheduled or available job runs; `None`: now. A blocked job keeps waiting, and is not moved to now.
+/// Sets when a scheduled or available job runs; `None`: now, without losing its place if it was due. A blocked job keeps waiting, and is not moved to now.
 pub(super) async fn move_waiting(
     conn: &mut PgConnection,
     id: JobId,
@@ -68,7 +68,7 @@ pub(super) async fn move_waiting(
     let row = sqlx::query_scalar!(
         r#"-- queue.reschedule
         WITH moved AS (
-            UPDATE fleet.job SET run_at = COALESCE($2::timestamptz, fleet.clock()),
+            UPDATE fleet.job SET run_at = COALESCE($2::timestamptz, LEAST(run_at, fleet.clock())),
                 state = CASE WHEN state = 'blocked' THEN 'blocked' WHEN $2 > fleet.clock() THEN 'scheduled' ELSE 'available' END::fleet.job_state
             WHERE id = $1 AND (state IN ('scheduled', 'available') OR state = 'blocked' AND $2::timestamptz IS NOT NULL)
             RETURNING id
