@@ -3,6 +3,7 @@
 //! Many results in one call; each is accepted only where its claim still stands, and the answer says which were not.
 //! It takes a connection: a handler can settle inside its own transaction, so that its effect and its completion commit together.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -97,6 +98,30 @@ pub const ERROR_BYTES_MAX: usize = 16 << 10;
 
 /// Records how attempts ended; one answer a settlement, in order.
 pub async fn settle(
+    conn: &mut PgConnection,
+    settlements: &[Settlement],
+) -> Result<Vec<Settled>, Error> {
+    let mut answers = Vec::with_capacity(settlements.len());
+    for part in distinct_jobs(settlements) {
+        answers.extend(settle_distinct(conn, part).await?);
+    }
+    Ok(answers)
+}
+
+/// Cuts where a job is named again, under another claim of it: the database answers by job, and only one of the two can stand (I1).
+fn distinct_jobs(settlements: &[Settlement]) -> impl Iterator<Item = &[Settlement]> {
+    let mut seen = HashSet::with_capacity(settlements.len());
+    settlements.chunk_by(move |before, next| {
+        seen.insert(before.claim.id);
+        let is_new = !seen.contains(&next.claim.id);
+        if !is_new {
+            seen.clear();
+        }
+        is_new
+    })
+}
+
+async fn settle_distinct(
     conn: &mut PgConnection,
     settlements: &[Settlement],
 ) -> Result<Vec<Settled>, Error> {
