@@ -16,6 +16,7 @@
 
 mod api;
 mod cli;
+mod conformance;
 mod engine;
 mod leaderboard;
 mod migrations;

@@ -40,8 +40,8 @@ const CHECKS: &[(&str, &str)] = &[
     ),
 ];
 
-/// Fails with the name of every invariant that does not hold in the database as committed now.
-pub async fn assert_hold(pool: &PgPool) {
+/// The name of every invariant that does not hold in the database as committed now, with how many rows break it.
+pub async fn broken(pool: &PgPool) -> Vec<String> {
     let mut broken = Vec::new();
     for (name, sql) in CHECKS {
         let rows: i64 = sqlx::query_scalar(*sql)
@@ -52,6 +52,12 @@ pub async fn assert_hold(pool: &PgPool) {
             broken.push(format!("{name}: {rows} rows"));
         }
     }
+    broken
+}
+
+/// Fails where any invariant does not hold.
+pub async fn assert_hold(pool: &PgPool) {
+    let broken = broken(pool).await;
     assert!(
         broken.is_empty(),
         "invariants broken:\n{}",
