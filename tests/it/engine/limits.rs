@@ -149,10 +149,6 @@ async fn i10_a_rate_lets_through_its_burst_and_then_its_rate() {
     put_many(&db, 50, |_| toy()).await;
     let mut hand = toymaker(&db).await;
     assert_eq!(hand.claim(&db, 100).await.len(), 3, "the burst");
-    assert!(
-        hand.claim(&db, 100).await.len() <= 1,
-        "then next to nothing at once"
-    );
     db.execute("UPDATE fleet.bucket SET tokens = 0, refilled_at = clock_timestamp() - interval '1.1 seconds'").await;
     assert_eq!(hand.claim(&db, 100).await.len(), 2, "two a second");
     db.execute(
