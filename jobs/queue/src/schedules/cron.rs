@@ -2,9 +2,10 @@
 
 use std::str::FromStr;
 
-use chrono::{DateTime, NaiveDateTime, TimeDelta, Utc};
-use croner::Cron;
+use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, TimeDelta, Utc};
+use croner::errors::CronError;
 use croner::parser::{CronParser, Seconds, Year};
+use croner::{Cron, Weekday};
 
 use crate::Error;
 
@@ -35,6 +36,8 @@ const AT_EXAMPLE: &str =
     "such as \"@at 2027-01-31T09:00:00, 2027-02-28T09:00:00+01:00\"; 1 to 1,000 times are allowed";
 const LIST_MAX: usize = 1_000;
 const EVERY_MAX: TimeDelta = TimeDelta::days(366);
+/// Within 28 years every date, leap days too, falls on every day of the week.
+const DAYS_OF_EVERY_KIND: usize = 28 * 366;
 
 impl Times {
     pub(super) fn parse(text: &str) -> Result<Self, Error> {
@@ -80,15 +83,27 @@ fn read_pattern(text: &str) -> Result<Times, Error> {
             "\"{text}\" cannot be read ({error}); {CRON_EXAMPLE}"
         ))
     })?;
-    // Read as if it were UTC, the pattern alone is asked: zones come later and can only move what matches.
-    let sometime = DateTime::from_timestamp(1_700_000_000, 0).expect("an instant of 2023");
-    if next_match(&cron, sometime.naive_utc(), true).is_none() {
+    if !comes_at_all(&cron) {
         let problem = format!(
             "\"{text}\" never comes: no year has such a day; a day that every month has is 1 to 28, and L is the last one"
         );
         return Err(refuse(problem));
     }
     Ok(Times::Pattern(Box::new(cron)))
+}
+
+/// True where the calendar has a day for the pattern; every day has all hours, and zones come later and can only move what matches.
+///
+/// Asked of days and not by a search for the next match, which for the 30th of February would walk through thousands of years.
+fn comes_at_all(cron: &Cron) -> bool {
+    let first = NaiveDate::from_ymd_opt(2001, 1, 1).expect("a date");
+    first.iter_days().take(DAYS_OF_EVERY_KIND).any(|day| {
+        let (year, month, day_of_month) = (day.year(), day.month(), day.day());
+        let weekday = Weekday::from_days_from_sunday(day.weekday().num_days_from_sunday());
+        let fits = |matched: Result<bool, CronError>| matched.is_ok_and(|fits| fits);
+        fits(cron.pattern.month_match(month))
+            && fits(cron.pattern.day_match(year, month, day_of_month, weekday))
+    })
 }
 
 /// The first local time from `from` on, or after it, that the pattern matches.
@@ -210,7 +225,9 @@ mod tests {
         for text in ["0 0 30 2 *", "0 0 31 4,6,9,11 *", "0 0 31 2 *"] {
             assert!(problem(text).contains("never comes"), "{text}");
         }
-        assert!(Times::parse("0 0 29 2 *").is_ok(), "leap days come");
+        for text in ["0 0 29 2 *", "0 0 29 2 +mon", "0 0 * 2 fri#5"] {
+            assert!(Times::parse(text).is_ok(), "{text} comes in some year");
+        }
     }
 
     #[test]
