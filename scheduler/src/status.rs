@@ -13,7 +13,8 @@ use crate::{Duty, DutyError, Round};
 
 /// Seldom enough not to count in an idle fleet, often enough to tell a silent process.
 const WRITE_EVERY: Duration = Duration::from_secs(60);
-/// The first time, so that a process shows soon after its start.
+/// The first time, so that a process shows soon after its start; then after twice as long, and so on: what failed while
+/// everything started is soon told to be well.
 const WRITE_FIRST: Duration = Duration::from_secs(2);
 
 /// The last round of each duty.
@@ -82,7 +83,7 @@ pub(crate) async fn write_down(house: &House) {
             () = house.soft.cancelled() => {}
             () = tokio::time::sleep(pause) => {}
         }
-        pause = WRITE_EVERY;
+        pause = (pause * 2).min(WRITE_EVERY);
         tokio::select! {
             written = write(house) => if let Err(error) = written {
                 tracing::debug!(error = %chain(&error), "the duties' status was not written down");
