@@ -114,7 +114,9 @@ async fn what_cannot_be_helped_by_trying_again_is_discarded_with_the_reason() {
         }),
         refresh(Refresh::of(board.id)),
         refresh(Refresh::of(board.id)).tenant(TENANT),
-        NewJob::of(&PromotionReview { board_id: board.id }),
+        NewJob::of(&PromotionReview {
+            board_id: Some(board.id),
+        }),
     ];
     let words = [
         "no such leaderboard",
@@ -140,19 +142,22 @@ async fn review_and_prune_run_as_jobs() {
         .await;
     market.refresh(&board).await;
     let jobs = [
-        NewJob::of(&PromotionReview { board_id: board.id }),
+        NewJob::of(&PromotionReview {
+            board_id: Some(board.id),
+        }),
+        NewJob::of(&PromotionReview::default()),
+        NewJob::of(&PromotionReview::default()).tenant(TENANT),
         NewJob::of(&Prune::default()),
     ];
     let ended = run(&market, &jobs).await;
+    let none = json!({"boards": 0, "partners": 0, "promotions": 0, "demotions": 0, "withdrawn": 0});
+    let mut one = none.clone();
+    (one["boards"], one["partners"]) = (json!(1), json!(2));
+    for (ended, reviewed) in ended.iter().zip([&one, &one, &none]) {
+        assert_eq!(*ended, ("completed".to_owned(), reviewed.clone()));
+    }
     assert_eq!(
-        ended[0],
-        (
-            "completed".to_owned(),
-            json!({"partners": 2, "promotions": 0, "demotions": 0, "withdrawn": 0})
-        )
-    );
-    assert_eq!(
-        (ended[1].0.as_str(), &ended[1].1["runs"]),
+        (ended[3].0.as_str(), &ended[3].1["runs"]),
         ("completed", &json!(0))
     );
 }

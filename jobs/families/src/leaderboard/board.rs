@@ -240,6 +240,28 @@ pub async fn find(
     Ok(row.map(Board::from))
 }
 
+/// The boards that promotions rest on: a tenant's weekly one of partners of every industry; all tenants' where `tenant` is the platform.
+///
+/// A board of one industry is left out, because a partner of another would seem to have fallen off it.
+pub(super) async fn load_judging(
+    conn: &mut PgConnection,
+    tenant: TenantId,
+) -> Result<Vec<Board>, sqlx::Error> {
+    let rows = sqlx::query_as!(
+        Row,
+        r#"-- leaderboard.load_judging
+        SELECT tenant_id, board_id, name, subject_kind, period, industry, scoring_criteria, current_run_id, created_at
+        FROM fleet.leaderboards
+        WHERE subject_kind = 'partner' AND period = 'week' AND industry IS NULL
+          AND ($1::uuid = '00000000-0000-0000-0000-000000000000' OR tenant_id = $1)
+        ORDER BY board_id"#,
+        tenant.0,
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows.into_iter().map(Board::from).collect())
+}
+
 /// Boards that the session may see, after `after` (an id), at most `limit`.
 pub async fn list(
     conn: &mut PgConnection,

@@ -1,10 +1,11 @@
 //! `leaderboard.promotion_review`: proposes who should rise and who should step down, for a person to decide.
 //!
-//! Trigger: a weekly schedule, after the weekly partner board.
+//! Trigger: a weekly schedule, after the weekly partner boards.
 //! Effect: `promotion_candidates` proposed or withdrawn, each with its event.
 //! Safe to repeat because: a partner has at most one pending proposal, and what still holds is left alone.
-//! Gives up when: the board is missing, is no weekly partner board, or its criteria cannot be used.
+//! Gives up when: the named board is missing or no weekly partner board, or a board's criteria cannot be used.
 
+use std::ops::AddAssign;
 use std::time::Duration;
 
 use fleet_queue::{Cx, Job, JobError, JobResult, Policy, TenantId};
@@ -15,23 +16,26 @@ use sqlx::{Connection, PgConnection};
 use uuid::Uuid;
 
 use super::board::{self, Board, BoardError, SubjectKind};
-use super::criteria::Criteria;
+use super::criteria::{Criteria, FieldError};
 use super::period::Period;
 use super::standing::{Standing, standings};
 use super::thresholds::Promotions;
 use super::verdict::{Verdict, judge};
 
-/// Reviews the partners of a weekly board.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+/// Reviews the partners of weekly boards.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
 pub struct PromotionReview {
-    /// A weekly board of partners.
-    pub board_id: Uuid,
+    /// A weekly board of partners; left out: each of all industries.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub board_id: Option<Uuid>,
 }
 
 /// What a review did.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Reviewed {
+    /// Boards looked at.
+    pub boards: u64,
     /// Partners looked at: the top of the board, the seniors, and those with a pending proposal.
     pub partners: u64,
     /// New proposals to promote.
@@ -58,22 +62,51 @@ impl Job for PromotionReview {
     }
 
     fn example() -> Self {
-        Self {
-            board_id: Uuid::nil(),
-        }
+        Self::default()
     }
 
     async fn run(self, cx: Cx<()>) -> JobResult {
         let mut conn = cx.pool().acquire().await?;
-        let board = weekly_partner_board(&mut conn, cx.tenant(), self.board_id).await?;
-        let criteria = Criteria::parse(&board.criteria)
-            .map_err(|faults| JobError::discard(BoardError::Criteria(faults).to_string()))?;
+        let boards = self.boards(&mut conn, cx.tenant()).await?;
         let mut tx = conn.begin().await?;
-        let reviewed = review(&mut tx, &board, &criteria.promotions).await?;
+        let mut reviewed = Reviewed::default();
+        for board in &boards {
+            let criteria =
+                Criteria::parse(&board.criteria).map_err(|faults| unusable(board, faults))?;
+            reviewed += review(&mut tx, board, &criteria.promotions).await?;
+        }
         let done = cx.settle_in(&mut tx, Some(&reviewed)).await?;
         tx.commit().await?;
         Ok(done)
     }
+}
+
+impl PromotionReview {
+    async fn boards(
+        &self,
+        conn: &mut PgConnection,
+        tenant: TenantId,
+    ) -> Result<Vec<Board>, JobError> {
+        match self.board_id {
+            Some(board) => Ok(vec![weekly_partner_board(conn, tenant, board).await?]),
+            None => Ok(board::load_judging(conn, tenant).await?),
+        }
+    }
+}
+
+impl AddAssign for Reviewed {
+    fn add_assign(&mut self, other: Self) {
+        self.boards += other.boards;
+        self.partners += other.partners;
+        self.promotions += other.promotions;
+        self.demotions += other.demotions;
+        self.withdrawn += other.withdrawn;
+    }
+}
+
+fn unusable(board: &Board, faults: Vec<FieldError>) -> JobError {
+    let problem = BoardError::Criteria(faults);
+    JobError::discard(format!("leaderboard {}: {problem}", board.id))
 }
 
 async fn weekly_partner_board(
@@ -99,7 +132,10 @@ pub async fn review(
     board: &Board,
     rules: &Promotions,
 ) -> Result<Reviewed, sqlx::Error> {
-    let mut reviewed = Reviewed::default();
+    let mut reviewed = Reviewed {
+        boards: 1,
+        ..Reviewed::default()
+    };
     for standing in standings(conn, board, rules).await? {
         reviewed.partners += 1;
         let verdict = judge(&standing, rules);
