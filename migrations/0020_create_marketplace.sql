@@ -84,7 +84,10 @@ CREATE TABLE fleet.fx_rates (
     rate      numeric(20, 10) NOT NULL CHECK (rate > 0),
     PRIMARY KEY (tenant_id, currency, day)
 );
-COMMENT ON TABLE fleet.fx_rates IS 'Money is compared in one reporting currency. A day without a rate uses the latest one before it; a day before the first has none.';
+COMMENT ON TABLE fleet.fx_rates IS 'Money is compared in one reporting currency: the one that has a rate on 0001-01-01, which is 1. A day without a rate uses the latest one before it; a day before the first has none.';
+CREATE UNIQUE INDEX fx_rates_one_reporting ON fleet.fx_rates (tenant_id) WHERE day = '0001-01-01';
+ALTER TABLE fleet.fx_rates ADD CONSTRAINT fx_rates_reporting_is_one CHECK (day > '0001-01-01' OR rate = 1);
+INSERT INTO fleet.fx_rates (currency, day, rate) VALUES ('USD', '0001-01-01', 1);
 COMMENT ON COLUMN fleet.fx_rates.rate IS 'What one unit of the currency is worth in the reporting currency that day.';
 
 CREATE FUNCTION fleet.rate_on(wanted text, on_day date) RETURNS numeric

@@ -4,6 +4,7 @@ pub mod demo;
 pub mod diagnostics;
 pub mod leaderboard;
 pub mod metrics;
+pub mod rates;
 pub mod telemetry;
 
 use fleet_queue::Registry;

@@ -130,8 +130,6 @@ async fn queues_limits_keys_and_schedules_are_set_and_unset() {
 #[tokio::test]
 async fn a_file_of_metrics_comes_in_and_its_bad_rows_are_named() {
     let db = database().await;
-    db.execute("INSERT INTO fleet.fx_rates (day, currency, rate) VALUES ('2026-01-01', 'USD', 1)")
-        .await;
     let folder = tempfile::tempdir().unwrap();
     let rows = "tenant_id,client_id,campaign_id,day,impressions,clicks,conversions,spend_micros,revenue_micros,currency\n\
         09adbcee-987c-409f-ab03-011fd54648b9,11111111-1111-4111-8111-111111111111,22222222-2222-4222-8222-222222222222,2026-01-01,1000,50,5,1000000,5000000,USD\n\
@@ -150,6 +148,82 @@ async fn a_file_of_metrics_comes_in_and_its_bad_rows_are_named() {
         ),
         (&3.into(), &"clicks".into())
     );
+}
+
+#[tokio::test]
+async fn the_readmes_metrics_come_in_on_a_fresh_database() {
+    let db = database().await;
+    let readme = concat!(env!("CARGO_MANIFEST_DIR"), "/../README.md");
+    let readme = std::fs::read_to_string(readme).unwrap();
+    let (_, rows) = readme.split_once("metrics.csv <<END\n").unwrap();
+    let (rows, _) = rows.split_once("END").unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("metrics.csv");
+    std::fs::write(&file, rows).unwrap();
+    let report = json(&db, &["ingest", "metrics", file.to_str().unwrap()]).await;
+    assert_eq!(
+        (&report["accepted"], &report["quarantined"]),
+        (&1.into(), &0.into()),
+        "{report}"
+    );
+}
+
+#[tokio::test]
+async fn rates_come_in_and_let_money_of_other_currencies_in() {
+    let db = database().await;
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let metrics = write(
+        "metrics.ndjson",
+        r#"{"tenant_id": "09adbcee-987c-409f-ab03-011fd54648b9", "client_id": "c", "campaign_id": "k", "day": "2026-01-03", "impressions": 9, "clicks": 3, "conversions": 1, "spend_micros": 1, "revenue_micros": 2, "currency": "EUR"}"#,
+    );
+    let refused = json(&db, &["ingest", "metrics", &metrics]).await;
+    assert_eq!(refused["by_reason"]["unknown_currency"], 1);
+
+    let rates = write(
+        "rates.csv",
+        "currency,day,rate\nEUR,2026-01-01,1.0843\nEUR,yesterday,1\nUSD,2026-01-01,2\n",
+    );
+    let report = json(&db, &["ingest", "rates", &rates]).await;
+    assert_eq!(
+        (
+            &report["reporting"],
+            &report["accepted"],
+            &report["refused"]
+        ),
+        (&"USD".into(), &1.into(), &2.into())
+    );
+    let fields: Vec<_> = [0, 1]
+        .map(|n| {
+            (
+                &report["examples"][n]["line"],
+                &report["examples"][n]["field"],
+            )
+        })
+        .into();
+    assert_eq!(
+        fields,
+        [(&3.into(), &"day".into()), (&4.into(), &"rate".into())]
+    );
+    assert_eq!(
+        json(&db, &["ingest", "metrics", &metrics]).await["accepted"],
+        1
+    );
+    assert_eq!(json(&db, &["ingest", "rates", &rates]).await["changed"], 0);
+
+    let rates = write("euro.csv", "day,currency,rate\n2026-01-01,USD,0.92\n");
+    let report = json(&db, &["ingest", "rates", &rates, "--reporting", "eur"]).await;
+    assert_eq!(report["reporting"], "EUR");
+    let stored =
+        "SELECT string_agg(currency || ' ' || rate::float8, ', ' ORDER BY day) FROM fleet.fx_rates";
+    assert_eq!(db.text(stored).await, "EUR 1, USD 0.92");
+    fleet(&db, &["ingest", "rates", &metrics])
+        .await
+        .refused(1, "currency, day and rate");
 }
 
 #[tokio::test]

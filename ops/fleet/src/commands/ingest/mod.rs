@@ -1,5 +1,7 @@
 //! `fleet ingest metrics FILE`: campaign metrics from a CSV or NDJSON file; bad rows are named and kept apart.
 
+mod rates;
+
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -10,6 +12,7 @@ use fleet_queue::TenantId;
 use tokio::fs::File;
 use tokio::io::BufReader;
 
+use crate::audit;
 use crate::database::Target;
 use crate::output::{Hue, Out, Page, Table, count};
 
@@ -26,6 +29,8 @@ pub(crate) struct Ingest {
 enum What {
     /// Campaign metrics, a row a campaign and day; rows that cannot be believed go to quarantine
     Metrics(Metrics),
+    /// Exchange rates as CSV: currency, day, rate (what one unit is worth in the reporting currency)
+    Rates(rates::Rates),
 }
 
 #[derive(Args, Debug)]
@@ -59,13 +64,21 @@ impl From<Written> for Format {
 
 impl Ingest {
     pub(crate) async fn run(self, out: Out) -> anyhow::Result<ExitCode> {
-        let What::Metrics(metrics) = self.what;
-        let options = metrics.options()?;
-        let file = File::open(&metrics.file).await;
-        let file = file.with_context(|| format!("could not open {}", metrics.file.display()))?;
+        match self.what {
+            What::Metrics(metrics) => metrics.run(&self.target, out).await,
+            What::Rates(rates) => rates.run(&self.target, out).await,
+        }
+    }
+}
+
+impl Metrics {
+    async fn run(self, target: &Target, out: Out) -> anyhow::Result<ExitCode> {
+        let options = self.options()?;
+        let file = File::open(&self.file).await;
+        let file = file.with_context(|| format!("could not open {}", self.file.display()))?;
         let length = file.metadata().await.map_or(0, |metadata| metadata.len());
 
-        let database = self.target.connect().await?;
+        let database = target.connect().await?;
         // Not in a transaction: each batch commits by itself.
         let mut conn = database.db().acquire("metrics.ingest").await?;
         let bar = out.progress().bytes("reading", length);
@@ -76,12 +89,12 @@ impl Ingest {
         .await;
         bar.finish_and_clear();
         let report = report?;
-        out.answer(&report, |page| draw(page, &metrics.file, &report))?;
+        // Each batch has committed by now: the audit says what came in, and cannot keep it out.
+        audit::record(&mut conn, "metrics.ingest", &options.source, None).await?;
+        out.answer(&report, |page| draw(page, &self.file, &report))?;
         Ok(ExitCode::SUCCESS)
     }
-}
 
-impl Metrics {
     fn options(&self) -> anyhow::Result<Options> {
         let format = self
             .format
