@@ -23,6 +23,10 @@ pub struct ApiSettings {
     pub wait_max: Duration,
     /// A request that takes longer is given up.
     pub request_timeout: Duration,
+    /// Requests a second that a tenant's key may make to this process, on average.
+    pub rate_per_second: u32,
+    /// Requests that may come at once after a quiet time.
+    pub rate_burst: u32,
     /// How long a key that was checked is believed: a revoked one works at most so long.
     pub key_cache_ttl: Duration,
     /// How long answers are kept for their Idempotency-Key.
@@ -43,12 +47,14 @@ impl Default for ApiSettings {
     fn default() -> Self {
         Self {
             body_bytes_max: 2 << 20,
-            batch_bytes_max: 64 << 20,
+            batch_bytes_max: 32 << 20,
             in_flight_max: 1_024,
             bulk_max: 8,
             waits_max: 2_000,
             wait_max: Duration::from_secs(60),
             request_timeout: Duration::from_secs(30),
+            rate_per_second: 1_000,
+            rate_burst: 2_000,
             key_cache_ttl: Duration::from_secs(1),
             idempotency_kept: Duration::from_secs(86_400),
             enqueue_writers: 2,

@@ -55,11 +55,7 @@ pub struct Worker {
 #[serde(deny_unknown_fields)]
 pub struct Scheduler {
     #[serde(with = "humantime_serde")]
-    pub tick: Duration,
-    #[serde(with = "humantime_serde")]
-    pub rescue_every: Duration,
-    #[serde(with = "humantime_serde")]
-    pub upkeep_every: Duration,
+    pub tick_max: Duration,
     pub history_retention_days: u32,
 }
 

@@ -152,9 +152,9 @@ fn each_contradiction_is_refused_with_key_value_and_expectation() {
             "worker.queues.mail is 17, but must be from 1 to worker.conc",
         ),
         (
-            "SCHEDULER__TICK",
+            "SCHEDULER__TICK_MAX",
             "2m",
-            "scheduler.tick is 2m, but must be from 50ms to 1m",
+            "scheduler.tick_max is 2m, but must be from 100ms to 10s",
         ),
         (
             "SCHEDULER__HISTORY_RETENTION_DAYS",
