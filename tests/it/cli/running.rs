@@ -50,7 +50,7 @@ async fn a_watched_job_tells_each_change_to_a_program() {
     let db = database().await;
     let _worker = Process::start(FLEET, &db.url, &["worker", "--diagnostics"], &[]);
     living(&db).await;
-    let id = json(&db, &["enqueue", "diagnostics.sleep", r#"{"ms": 900}"#]).await["id"].clone();
+    let id = json(&db, &["enqueue", "diagnostics.sleep", r#"{"ms": 4000}"#]).await["id"].clone();
     let said = fleet(&db, &["jobs", "watch", id.as_str().unwrap(), "--json"])
         .await
         .good();
@@ -158,4 +158,38 @@ async fn living(db: &TestDb) {
         (db.number(sql).await == 1).then_some(())
     })
     .await;
+}
+
+#[tokio::test]
+async fn a_list_is_followed_as_jobs_come_and_change() {
+    use tokio::io::{AsyncBufReadExt, BufReader};
+
+    let db = database().await;
+    register(&db).await;
+    let first = json(&db, &["enqueue", "diagnostics.noop"]).await["id"].clone();
+    let mut following = Command::new(FLEET)
+        .args([
+            "jobs",
+            "ls",
+            "--follow",
+            "--json",
+            "--database-url",
+            &db.url,
+        ])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(following.stdout.take().unwrap()).lines();
+    let mut told = async || -> (Value, Value) {
+        let line = lines.next_line().await.unwrap().expect("it goes on");
+        let job: Value = serde_json::from_str(&line).unwrap();
+        (job["id"].clone(), job["state"].clone())
+    };
+    assert_eq!(told().await, (first.clone(), "available".into()));
+    let second = json(&db, &["enqueue", "diagnostics.noop"]).await["id"].clone();
+    assert_eq!(told().await, (second, "available".into()));
+    json(&db, &["jobs", "cancel", first.as_str().unwrap()]).await;
+    assert_eq!(told().await, (first, "cancelled".into()));
 }

@@ -63,6 +63,11 @@ impl Page {
         }
     }
 
+    /// Rows of a table that grows while somebody reads: titles at the first call, and columns as wide as all before.
+    pub(crate) fn table_more(&mut self, table: &Table, widths: &mut Vec<usize>) {
+        self.text += &table.render_more(self.paint, widths);
+    }
+
     /// The table, or a word where it is empty.
     pub(crate) fn table(&mut self, table: &Table, none: &str) {
         if table.is_empty() {

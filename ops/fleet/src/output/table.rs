@@ -73,18 +73,27 @@ impl Table {
     }
 
     pub(super) fn render(&self, paint: Paint) -> String {
-        let widths: Vec<usize> = (0..self.columns.len()).map(|n| self.width(n)).collect();
-        let titles: Vec<Cell> = self
-            .columns
-            .iter()
-            .map(|c| Cell::new(Hue::Dim, c.title))
-            .collect();
+        self.render_more(paint, &mut Vec::new())
+    }
+
+    /// The titles where `widths` is empty, and the rows, in columns no narrower than `widths`.
+    pub(super) fn render_more(&self, paint: Paint, widths: &mut Vec<usize>) -> String {
+        let titles: Option<Vec<Cell>> = widths.is_empty().then(|| self.titles());
+        widths.resize(self.columns.len(), 0);
+        for (n, width) in widths.iter_mut().enumerate() {
+            *width = self.width(n).max(*width);
+        }
         let mut text = String::new();
-        for row in std::iter::once(&titles).chain(&self.rows) {
-            text += self.render_row(row, &widths, paint).trim_end();
+        for row in titles.iter().chain(&self.rows) {
+            text += self.render_row(row, widths, paint).trim_end();
             text.push('\n');
         }
         text
+    }
+
+    fn titles(&self) -> Vec<Cell> {
+        let titles = self.columns.iter();
+        titles.map(|c| Cell::new(Hue::Dim, c.title)).collect()
     }
 
     fn width(&self, column: usize) -> usize {
@@ -130,5 +139,17 @@ default         7
 für später  12345  by ops
 ";
         assert_eq!(table.render(Paint::off()), expected);
+    }
+
+    #[test]
+    fn a_table_that_grows_has_its_titles_once_and_keeps_its_widths() {
+        let mut widths = Vec::new();
+        let mut more = |queue: &str| {
+            let mut table = Table::new(&["QUEUE", ">LIVE"]);
+            table.row([queue.into(), "7".into()]);
+            table.render_more(Paint::off(), &mut widths)
+        };
+        assert_eq!(more("default"), "QUEUE    LIVE\ndefault     7\n");
+        assert_eq!(more("mail"), "mail        7\n");
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! Each check is a question to the database and a judgement; one that cannot be asked has failed. Nothing is changed.
 
+mod disk;
 mod engine;
 mod invariants;
 mod schema;

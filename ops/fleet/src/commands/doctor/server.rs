@@ -1,14 +1,13 @@
-//! The server itself: version, durability, clock, connections, old transactions, size.
+//! The server itself: version, durability, clock, connections, old transactions, room on the disk.
 
 use std::time::{Duration, SystemTime};
 
-use anyhow::Context;
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgConnection;
 
-use super::Finding;
+use super::{Finding, disk};
 use crate::database::{Database, now};
-use crate::output::{bytes, span};
+use crate::output::span;
 
 /// The oldest server that the schema's SQL works on.
 const OLDEST: i32 = 140_000;
@@ -28,7 +27,8 @@ pub(super) async fn look(database: &Database) -> Vec<Finding> {
         Finding::of("clock", clock(&mut conn).await),
         Finding::of("connections", connections(&mut conn).await),
         Finding::of("old transactions", transactions(&mut conn).await),
-        Finding::of("size", size(&mut conn).await),
+        Finding::of("size", disk::size(&mut conn).await),
+        Finding::of("disk", disk::room(&mut conn).await),
     ]
 }
 
@@ -150,18 +150,4 @@ async fn transactions(conn: &mut PgConnection) -> anyhow::Result<Finding> {
         }
         _ => Finding::pass("old transactions", "none"),
     })
-}
-
-async fn size(conn: &mut PgConnection) -> anyhow::Result<Finding> {
-    let size = sqlx::query_scalar!(
-        r#"-- doctor.size
-        SELECT pg_database_size(current_database()) AS "bytes!""#
-    )
-    .fetch_one(conn)
-    .await
-    .context("pg_database_size")?;
-    Ok(Finding::pass(
-        "size",
-        format!("the database has {}", bytes(size.unsigned_abs())),
-    ))
 }

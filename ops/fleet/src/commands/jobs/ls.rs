@@ -7,6 +7,7 @@ use clap::Args;
 use fleet_queue::read::{JobFilter, JobPage, JobSummary, PAGE_MAX, list_jobs};
 use fleet_queue::{JobId, JobState, TenantId, WorkerId};
 
+use super::follow;
 use crate::database::{Database, now};
 use crate::input;
 use crate::output::{Cell, Hue, Out, Page, Table, ago, span, state_hue};
@@ -44,14 +45,22 @@ pub(super) struct Ls {
     /// The page after this job
     #[arg(long, value_name = "ID")]
     after: Option<JobId>,
+    /// Go on with jobs as they come and change, oldest first, until Ctrl-C
+    #[arg(long, short, conflicts_with = "after")]
+    follow: bool,
 }
 
 impl Ls {
     pub(super) async fn run(self, database: &Database, out: Out) -> anyhow::Result<ExitCode> {
         let mut tx = database.begin().await?;
         let now = now(&mut tx).await?;
-        let (after, limit) = (self.after, self.limit);
-        let page = list_jobs(&mut tx, &self.filter(now), after, limit).await?;
+        let (after, limit, follows) = (self.after, self.limit, self.follow);
+        let filter = self.filter(now);
+        if follows {
+            drop(tx);
+            match follow::follow(database, &filter, limit, out).await? {}
+        }
+        let page = list_jobs(&mut tx, &filter, after, limit).await?;
         out.answer(&page, |text| draw(text, &page, now))?;
         Ok(ExitCode::SUCCESS)
     }
@@ -72,10 +81,17 @@ impl Ls {
 }
 
 fn draw(text: &mut Page, page: &JobPage, now: DateTime<Utc>) {
+    text.table(&table(page.jobs.iter(), now), "no jobs");
+    if let Some(cursor) = page.next_cursor {
+        text.hued(Hue::Dim, format_args!("more: --after {cursor}"));
+    }
+}
+
+pub(super) fn table<'a>(jobs: impl Iterator<Item = &'a JobSummary>, now: DateTime<Utc>) -> Table {
     let mut table = Table::new(&[
         "ID", "KIND", "QUEUE", "STATE", ">ATTEMPT", "ENQUEUED", "THEN",
     ]);
-    for job in &page.jobs {
+    for job in jobs {
         table.row([
             job.id.to_string().into(),
             job.kind.as_str().into(),
@@ -86,10 +102,7 @@ fn draw(text: &mut Page, page: &JobPage, now: DateTime<Utc>) {
             Cell::new(Hue::Dim, then(job, now)),
         ]);
     }
-    text.table(&table, "no jobs");
-    if let Some(cursor) = page.next_cursor {
-        text.hued(Hue::Dim, format_args!("more: --after {cursor}"));
-    }
+    table
 }
 
 /// What became of a job, or will, in a few words.

@@ -1,6 +1,7 @@
 //! `fleet jobs`: look at jobs, follow one, and change what becomes of them.
 
 mod change;
+mod follow;
 mod ls;
 mod show;
 mod watch;
