@@ -9,6 +9,7 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 use sha2::{Digest, Sha256};
 
 use crate::problem::Problem;
+use crate::unstorable;
 
 /// A body of JSON, with the hash of its bytes.
 pub(crate) struct Body<T> {
@@ -16,17 +17,28 @@ pub(crate) struct Body<T> {
     pub(crate) sha256: [u8; 32],
 }
 
+/// The same, of parts that are read and judged one by one: what one of them holds spoils no other.
+pub(crate) struct BodyOfParts<T>(pub(crate) Body<T>);
+
 impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
     type Rejection = Problem;
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
-        check_content_type(request.headers())?;
-        let bytes = Bytes::from_request(request, state)
-            .await
-            .map_err(|rejection| unread(&rejection))?;
+        let bytes = json_bytes(request, state).await?;
         Ok(Self {
             value: parse(&bytes)?,
             sha256: Sha256::digest(&bytes).into(),
         })
+    }
+}
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for BodyOfParts<T> {
+    type Rejection = Problem;
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        let bytes = json_bytes(request, state).await?;
+        Ok(Self(Body {
+            value: read(&bytes)?,
+            sha256: Sha256::digest(&bytes).into(),
+        }))
     }
 }
 
@@ -36,15 +48,18 @@ pub(crate) struct OptionalBody<T>(pub(crate) T);
 impl<T: DeserializeOwned + Default, S: Send + Sync> FromRequest<S> for OptionalBody<T> {
     type Rejection = Problem;
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
-        check_content_type(request.headers())?;
-        let bytes = Bytes::from_request(request, state)
-            .await
-            .map_err(|rejection| unread(&rejection))?;
+        let bytes = json_bytes(request, state).await?;
         if bytes.is_empty() {
             return Ok(Self(T::default()));
         }
         parse(&bytes).map(Self)
     }
+}
+
+async fn json_bytes<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Problem> {
+    check_content_type(request.headers())?;
+    let bytes = Bytes::from_request(request, state).await;
+    bytes.map_err(|rejection| unread(&rejection))
 }
 
 fn check_content_type(headers: &HeaderMap) -> Result<(), Problem> {
@@ -83,8 +98,14 @@ pub(crate) fn unread(rejection: &BytesRejection) -> Problem {
     )
 }
 
-/// Reads JSON; says where it stops being JSON, or which field does not fit.
+/// Reads JSON; says where it stops being JSON, which field does not fit, or which cannot be stored.
 pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    let value = read(bytes)?;
+    unstorable::refuse_in_json(bytes)?;
+    Ok(value)
+}
+
+fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     // Serde would take an array for a struct's fields in their order; nobody means that.
     if bytes.trim_ascii_start().first() != Some(&b'{')
         && serde_json::from_slice::<IgnoredAny>(bytes).is_ok()

@@ -10,6 +10,19 @@ use axum::response::{IntoResponse, Response};
 use crate::problem::Problem;
 use crate::state::ApiState;
 
+/// Refuses what comes before the database was reached for the first time.
+pub(crate) async fn when_prepared(
+    State(state): State<ApiState>,
+    request: Request,
+    next: Next,
+) -> Result<Response, Problem> {
+    if state.prepared.is_cancelled() {
+        Ok(next.run(request).await)
+    } else {
+        Err(Problem::unavailable())
+    }
+}
+
 /// Refuses at once what would only make everything slower: 503 before collapse (I9).
 pub(crate) async fn in_bounds(
     State(state): State<ApiState>,

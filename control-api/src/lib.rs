@@ -19,12 +19,14 @@ mod measure;
 mod nearest;
 mod openapi;
 mod problem;
+mod queries;
 mod request_id;
 mod routes;
 mod server;
 mod settings;
 mod state;
 mod system;
+mod unstorable;
 mod waiting;
 
 pub use auth::{Scope, keys};

@@ -9,6 +9,7 @@ use fleet_queue::Error;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::auth::keys::KeyError;
 use crate::request_id;
 
 /// A request that was not carried out. Nothing was changed.
@@ -174,6 +175,18 @@ impl From<Error> for Problem {
                 Self::unavailable()
             }
             _ => Self::internal(&error),
+        }
+    }
+}
+
+impl From<KeyError> for Problem {
+    fn from(error: KeyError) -> Self {
+        match error {
+            KeyError::Invalid { field, problem } => {
+                Self::invalid(field, format!("{field} {problem}"))
+            }
+            KeyError::NoRandomness(_) => Self::internal(&error),
+            KeyError::Database(verb, source) => Self::from(Error::Database { verb, source }),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Wiring: the tasks behind the handlers, the layers around them, and a graceful end.
 
+use std::future::IntoFuture;
 use std::time::Duration;
 
 use axum::Router;
@@ -18,23 +19,27 @@ use tower_http::catch_panic::CatchPanicLayer;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_swagger_ui::SwaggerUi;
 
-use crate::auth::{self, KeyCache};
+use crate::auth::{self, KeyCache, Rates};
 use crate::checks::Checks;
 use crate::gather::gathering;
 use crate::kinds::Kinds;
+use crate::queries::Queries;
 use crate::settings::ApiSettings;
 use crate::state::{ApiState, Shared};
 use crate::system::Sampler;
 use crate::waiting::Waiting;
-use crate::{guard, idempotency, measure, openapi, request_id, routes};
+use crate::{guard, idempotency, measure, openapi, queries, request_id, routes, unstorable};
 
 /// From one sweep of old answers to the next.
 const SWEEP_EVERY: Duration = Duration::from_secs(600);
 
+/// Between two tries to find the database at the start.
+const PREPARE_AGAIN: Duration = Duration::from_millis(500);
+
 /// Why the API could not start, or stopped by itself.
 #[derive(Debug, thiserror::Error)]
 pub enum ApiError {
-    /// The database's schema is not this binary's, or the database is out of reach.
+    /// The database's schema is not this binary's, or it does not let us in.
     #[error("the API cannot start on this database")]
     Database(#[source] fleet_queue::Error),
     /// The listening socket failed.
@@ -50,18 +55,43 @@ pub async fn serve(
     listener: TcpListener,
     soft: CancellationToken,
 ) -> Result<(), ApiError> {
-    prepare(&db, &registry).await.map_err(ApiError::Database)?;
     let mut tasks = JoinSet::new();
     let state = start(settings, db, soft.clone(), &mut tasks);
+    let preparing = prepare_through_outages(state.clone(), registry);
     // Answers are small and wanted at once.
     let listener = listener.tap_io(|stream| {
         let _ = stream.set_nodelay(true);
     });
-    let served = axum::serve(listener, app(state))
+    let serving = axum::serve(listener, app(state))
         .with_graceful_shutdown(soft.cancelled_owned())
-        .await;
+        .into_future();
+    let served = tokio::select! {
+        served = serving => served.map_err(ApiError::Socket),
+        refused = preparing => Err(ApiError::Database(refused)),
+    };
     tasks.shutdown().await;
-    served.map_err(ApiError::Socket)
+    served
+}
+
+/// Makes the database ready for requests, which are answered with 503 until then; ends only where it can never be.
+async fn prepare_through_outages(state: ApiState, registry: Registry) -> fleet_queue::Error {
+    let mut failures = 0_u32;
+    loop {
+        match prepare(&state.db, &registry).await {
+            Ok(()) => break,
+            Err(error) if error.is_transient() => failures += 1,
+            Err(error) => return error,
+        }
+        if failures.is_power_of_two() {
+            tracing::warn!(
+                failures,
+                "the database is out of reach: requests are refused until it answers"
+            );
+        }
+        tokio::time::sleep(PREPARE_AGAIN).await;
+    }
+    state.prepared.cancel();
+    std::future::pending().await
 }
 
 async fn prepare(db: &Db, registry: &Registry) -> Result<(), fleet_queue::Error> {
@@ -89,6 +119,7 @@ fn start(
     tasks.spawn(sweep(db.clone()));
     ApiState::new(Shared {
         keys: KeyCache::new(settings.key_cache_ttl),
+        rates: Rates::new(settings.rate_per_second, settings.rate_burst),
         kinds: Kinds::new(db.clone()),
         in_flight: Semaphore::new(settings.in_flight_max),
         bulk: Semaphore::new(settings.bulk_max),
@@ -99,6 +130,7 @@ fn start(
         checks: Checks::default(),
         settings,
         db,
+        prepared: CancellationToken::new(),
         stopping,
     })
 }
@@ -121,7 +153,9 @@ fn app(state: ApiState) -> Router {
     let (waits, waits_paths) = routes::waits().split_for_parts();
     let (open, open_paths) = routes::open().split_for_parts();
     let paths = [short_paths, bulk_paths, waits_paths, open_paths];
-    let docs = docs(&openapi::document(paths, routes::schemas()));
+    let document = openapi::document(paths, routes::schemas());
+    let queries = Queries::of(&document);
+    let docs = docs(&document);
 
     let short = short.layer(from_fn_with_state(state.clone(), guard::in_time));
     let bulk = bulk.layer(from_fn_with_state(state.clone(), guard::in_turn));
@@ -137,14 +171,22 @@ fn app(state: ApiState) -> Router {
             busy = busy.merge(router);
         }
     }
-    // From the outside in: the bound on how much is under way (for those who wait, a bound of their own), then the key.
+    // From the outside in: the bound on how much is under way (for those who wait, a bound of their own), then the key;
+    // and before all, that there is a database to ask.
     let with_key = from_fn_with_state(state.clone(), auth::check_key);
     let bounded = from_fn_with_state(state.clone(), guard::in_bounds);
-    app.merge(busy.layer(with_key.clone()).layer(bounded))
-        .merge(waits.layer(with_key))
+    let prepared = from_fn_with_state(state.clone(), guard::when_prepared);
+    let queried = from_fn_with_state(queries, queries::refuse_unknown);
+    let busy = busy
+        .layer(queried.clone())
+        .layer(with_key.clone())
+        .layer(bounded);
+    let keyed = busy.merge(waits.layer(queried).layer(with_key));
+    app.merge(keyed.layer(prepared))
         .fallback(guard::no_route)
         .method_not_allowed_fallback(guard::no_method)
         .layer(CatchPanicLayer::custom(guard::panicked))
+        .layer(from_fn(unstorable::refuse_in_uri))
         .layer(from_fn(measure::measure))
         .layer(from_fn(request_id::name))
         .with_state(state)

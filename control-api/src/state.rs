@@ -9,7 +9,7 @@ use sqlx::{PgConnection, Postgres, Transaction};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-use crate::auth::{Identity, KeyCache};
+use crate::auth::{Identity, KeyCache, Rates};
 use crate::checks::Checks;
 use crate::gather::Gatherer;
 use crate::kinds::Kinds;
@@ -26,6 +26,7 @@ pub(crate) struct Shared {
     pub(crate) settings: ApiSettings,
     pub(crate) db: Db,
     pub(crate) keys: KeyCache,
+    pub(crate) rates: Rates,
     pub(crate) kinds: Kinds,
     pub(crate) gatherer: Gatherer,
     pub(crate) waiting: Waiting,
@@ -37,6 +38,8 @@ pub(crate) struct Shared {
     pub(crate) bulk: Semaphore,
     /// One permit a request that waits for a job's end.
     pub(crate) waits: Semaphore,
+    /// Cancelled once the database has been found ready for requests; until then they are refused.
+    pub(crate) prepared: CancellationToken,
     /// Cancelled when the process stops: who waits is answered.
     pub(crate) stopping: CancellationToken,
 }

@@ -214,3 +214,52 @@ fn nothing_is_left_for_later() {
     }
     report("leftovers", &broken);
 }
+
+/// Words of a text that look like a metric of the fleet, by the parts that metrics' names begin with.
+fn metric_words<'a>(text: &'a str, parts: &BTreeSet<String>) -> Vec<&'a str> {
+    let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+    let part = |word: &str| word.splitn(3, '_').take(2).collect::<Vec<_>>().join("_");
+    words
+        .filter(|word| word.matches('_').count() >= 2 && parts.contains(&part(word)))
+        .collect()
+}
+
+/// Documents, dashboards and alerts speak only of metrics that are there; and metrics are named for what they are.
+#[test]
+fn every_metric_that_is_spoken_of_exists_and_is_named_for_its_shape() {
+    let metrics: Vec<_> = fleet_queue::telemetry::METRICS
+        .iter()
+        .chain(fleet_jobs::telemetry::METRICS)
+        .collect();
+    let names: BTreeSet<&str> = metrics.iter().map(|metric| metric.name).collect();
+    assert_eq!(names.len(), metrics.len(), "each has a name of its own");
+    for metric in &metrics {
+        let fits = match metric.shape {
+            "counter" => metric.name.ends_with("_total"),
+            "histogram" => metric.name.ends_with("_seconds"),
+            _ => !metric.name.ends_with("_total"),
+        };
+        assert!(fits, "{} is a {}", metric.name, metric.shape);
+    }
+    let part = |name: &str| name.splitn(3, '_').take(2).collect::<Vec<_>>().join("_");
+    let parts = names.iter().map(|name| part(name)).collect();
+    let mut texts = Vec::new();
+    for extension in ["md", "json", "yaml", "yml"] {
+        collect(&Path::new(ROOT).join("ops"), extension, &mut texts);
+    }
+    for page in ["ARCHITECTURE.md", "README.md"] {
+        let text = std::fs::read_to_string(Path::new(ROOT).join(page)).unwrap();
+        texts.push((page.into(), text));
+    }
+    let mut broken = Vec::new();
+    for (path, text) in &texts {
+        let unknown = metric_words(text, &parts).into_iter().filter(|word| {
+            let base = ["_bucket", "_sum", "_count"]
+                .iter()
+                .find_map(|end| word.strip_suffix(end));
+            !names.contains(word) && base.is_none_or(|base| !names.contains(base))
+        });
+        broken.extend(unknown.map(|word| format!("{}: {word}", path.display())));
+    }
+    report("metrics that nobody measures", &broken);
+}

@@ -2,21 +2,27 @@
 
 mod cache;
 pub mod keys;
+mod rate;
 mod scope;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::{FromRequestParts, Request, State};
 use axum::http::request::Parts;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use fleet_queue::TenantId;
+use tokio::time::Instant;
 use uuid::Uuid;
 
 pub(crate) use cache::KeyCache;
+pub(crate) use rate::Rates;
 pub use scope::Scope;
+pub(crate) use scope::UnknownScope;
 
+use self::rate::Standing;
 use crate::problem::Problem;
 use crate::state::ApiState;
 
@@ -98,6 +104,14 @@ impl Identity {
         }
     }
 
+    /// The tenant to look at: a tenant's key looks at its own, and saying so lets the indexes by tenant serve it.
+    pub(crate) fn seen_tenant(&self, asked: Option<TenantId>) -> Result<Option<TenantId>, Problem> {
+        match self.tenant {
+            None => Ok(asked),
+            Some(_) => self.tenant_for(asked).map(Some),
+        }
+    }
+
     /// What the database session may see: a tenant's id, or `*`.
     pub(crate) fn sees(&self) -> String {
         self.tenant
@@ -115,8 +129,46 @@ pub(crate) async fn check_key(
     let identity = state.keys.verify(&state.db, key).await?;
     let identity =
         identity.ok_or_else(|| unauthorized("this key is unknown, expired or revoked"))?;
+    let standing = rate(&state, &identity);
+    if let Some(standing) = standing.filter(|standing| !standing.admitted) {
+        let mut refusal = over_rate(&standing).into_response();
+        tell_rate(&state, &standing, refusal.headers_mut());
+        return Ok(refusal);
+    }
     request.extensions_mut().insert(Caller(identity));
-    Ok(next.run(request).await)
+    let mut response = next.run(request).await;
+    if let Some(standing) = standing {
+        tell_rate(&state, &standing, response.headers_mut());
+    }
+    Ok(response)
+}
+
+/// Counts a request of a tenant's key.
+fn rate(state: &ApiState, who: &Identity) -> Option<Standing> {
+    who.tenant?;
+    Some(state.rates.take(who.key_id, Instant::now()))
+}
+
+fn over_rate(standing: &Standing) -> Problem {
+    let detail = "this key makes more requests than it may; slow down to the rate, or send many jobs in one request: POST /v1/jobs/batch";
+    Problem::new(StatusCode::TOO_MANY_REQUESTS, "rate_limited", detail)
+        .field("authorization")
+        .retry_after(whole_seconds(standing.wait).max(1))
+}
+
+fn tell_rate(state: &ApiState, standing: &Standing, headers: &mut HeaderMap) {
+    for (name, value) in [
+        ("ratelimit-limit", state.rates.burst()),
+        ("ratelimit-remaining", standing.remaining),
+        ("ratelimit-reset", whole_seconds(standing.reset)),
+    ] {
+        headers.insert(HeaderName::from_static(name), HeaderValue::from(value));
+    }
+}
+
+/// Rounded up: who waits so long has waited long enough.
+fn whole_seconds(time: Duration) -> u32 {
+    u32::try_from(time.as_millis().div_ceil(1_000)).unwrap_or(u32::MAX)
 }
 
 fn bearer(request: &Request) -> Result<&str, Problem> {

@@ -54,9 +54,17 @@ async fn readyz(State(state): State<ApiState>) -> Result<Json<Up>, Problem> {
             detail,
         ));
     }
-    state.db.check_schema().await.map(|()| OK).map_err(|error| {
-        tracing::warn!(%error, "not ready");
-        let detail = "the database is out of reach, or not migrated for this binary";
-        Problem::new(StatusCode::SERVICE_UNAVAILABLE, "not_ready", detail)
-    })
+    let obstacle = match state.db.check_schema().await {
+        Ok(()) if state.prepared.is_cancelled() => return Ok(OK),
+        Ok(()) => "the database answers, and is being prepared",
+        Err(error) => {
+            tracing::warn!(%error, "not ready");
+            "the database is out of reach, or not migrated for this binary"
+        }
+    };
+    Err(Problem::new(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "not_ready",
+        obstacle,
+    ))
 }

@@ -18,7 +18,7 @@ use super::jobs_create::{count, word};
 use crate::audit::{self, Action};
 use crate::auth::{Caller, Identity, Scope};
 use crate::enqueue::{NewJobBody, enqueue_good_part};
-use crate::extract::{Body, parse};
+use crate::extract::{BodyOfParts, parse};
 use crate::idempotency::{self, Answer, IdempotencyKey, Use};
 use crate::openapi::Schemas;
 use crate::problem::Problem;
@@ -106,7 +106,7 @@ async fn create_jobs(
     State(state): State<ApiState>,
     caller: Caller,
     IdempotencyKey(key): IdempotencyKey,
-    body: Body<BatchBody>,
+    BodyOfParts(body): BodyOfParts<BatchBody>,
 ) -> Result<Answer, Problem> {
     caller.need(Scope::JobsEnqueue)?;
     let items = body.value.jobs;

@@ -69,21 +69,13 @@ impl JobsQuery {
                 .map_err(|error: UnknownState| Problem::malformed("state", error.to_string()))?,
             kind: self.kind,
             queue: self.queue,
-            tenant: seen_tenant(who, self.tenant_id)?,
+            tenant: who.seen_tenant(self.tenant_id)?,
             tag: self.tag,
             worker: self.worker_id,
             parent: self.parent_id,
             created_from: self.created_from,
             created_to: self.created_to,
         })
-    }
-}
-
-/// The tenant to look at: a tenant's key looks at its own, and saying so lets the index by tenant serve it.
-fn seen_tenant(who: &Identity, asked: Option<TenantId>) -> Result<Option<TenantId>, Problem> {
-    match who.tenant {
-        None => Ok(asked),
-        Some(_) => who.tenant_for(asked).map(Some),
     }
 }
 

@@ -1,4 +1,4 @@
-//! /metrics: Prometheus text of this process, and the queues' depths as gauges.
+//! /metrics: Prometheus text of this process, with the gauges of what the database holds: queues' depths, boards' ages.
 
 use axum::Router;
 use axum::extract::State;
@@ -25,20 +25,21 @@ async fn scrape(
     if !state.settings.metrics_open {
         caller?.need(Scope::Metrics)?;
     }
-    if let Err(problem) = gauge_queues(&state).await {
+    if let Err(problem) = observe(&state).await {
         // What the process counted itself is worth scraping also while the database is away.
-        tracing::debug!(detail = problem.detail, "the queues' gauges are not fresh");
+        tracing::debug!(detail = problem.detail, "the gauges are not fresh");
     }
     let text = (state.settings.render_metrics)();
     Ok(([(header::CONTENT_TYPE, TEXT)], text))
 }
 
-async fn gauge_queues(state: &ApiState) -> Result<(), Problem> {
+async fn observe(state: &ApiState) -> Result<(), Problem> {
     let mut conn = state.db.acquire("api.metrics").await?;
     for queue in list_queues(&mut conn, None).await? {
         metrics::gauge!(DEPTH, "queue" => queue.name.clone()).set(queue.depth as f64);
         metrics::gauge!(OLDEST_SECONDS, "queue" => queue.name)
             .set(queue.oldest_due_s.unwrap_or(0.0));
     }
+    fleet_jobs::telemetry::observe(&mut conn).await?;
     Ok(())
 }

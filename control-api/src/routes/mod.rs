@@ -2,6 +2,8 @@
 //!
 //! `short` ones are bounded by the request's clock, `bulk` ones take much in, `waits` may wait for a job; `open` ones need no key.
 
+mod api_keys;
+mod audit;
 mod families;
 mod health;
 mod jobs_batch;
@@ -48,6 +50,8 @@ pub(crate) fn short(settings: &ApiSettings) -> OpenApiRouter<ApiState> {
         .merge(schedules_run::router())
         .merge(schedules_preview::router())
         .merge(system::router())
+        .merge(api_keys::router())
+        .merge(audit::router())
         .merge(families::router())
         .layer(DefaultBodyLimit::max(settings.body_bytes_max))
 }
@@ -89,6 +93,8 @@ pub(crate) fn schemas() -> Schemas {
     schedules_run::schemas(&mut schemas);
     schedules_preview::schemas(&mut schemas);
     system::schemas(&mut schemas);
+    api_keys::schemas(&mut schemas);
+    audit::schemas(&mut schemas);
     families::schemas(&mut schemas);
     health::schemas(&mut schemas);
     schemas

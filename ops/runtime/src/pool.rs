@@ -19,7 +19,7 @@ const IDLE_TIMEOUT: Duration = Duration::from_mins(10);
 const TRUST_FOR: Duration = Duration::from_secs(1);
 
 /// How a process connects.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PoolSettings {
     pub max: u32,
     /// Shown in `pg_stat_activity`, such as "fleet worker".
@@ -45,6 +45,23 @@ pub enum PoolError {
     },
 }
 
+impl PoolError {
+    /// True where the same address may answer later: nobody listens there yet, or the server is
+    /// starting, stopping or full.
+    pub fn is_outage(&self) -> bool {
+        match self {
+            Self::Connect { source, .. } => match source {
+                sqlx::Error::Io(_) => true,
+                sqlx::Error::Database(said) => said
+                    .code()
+                    .is_some_and(|code| code.starts_with("53") || code.starts_with("57")),
+                _ => false,
+            },
+            Self::Address(_) => false,
+        }
+    }
+}
+
 /// Opens a pool, after one connection of its own: a wrong address or password is known now, and by
 /// its true name (the pool would try again for a while and then say that it timed out).
 pub async fn connect(url: &str, settings: &PoolSettings) -> Result<PgPool, PoolError> {
@@ -52,7 +69,17 @@ pub async fn connect(url: &str, settings: &PoolSettings) -> Result<PgPool, PoolE
     try_once(&options)
         .await
         .map_err(|source| refused(&options, source))?;
-    Ok(PgPoolOptions::new()
+    Ok(lazy(options, settings))
+}
+
+/// Opens a pool and asks nobody yet: whoever uses it meets an outage, or a wrong password, at the
+/// first statement.
+pub fn open(url: &str, settings: &PoolSettings) -> Result<PgPool, PoolError> {
+    Ok(lazy(connect_options(url, settings)?, settings))
+}
+
+fn lazy(options: PgConnectOptions, settings: &PoolSettings) -> PgPool {
+    PgPoolOptions::new()
         .max_connections(settings.max)
         .acquire_timeout(ACQUIRE_TIMEOUT)
         .idle_timeout(IDLE_TIMEOUT)
@@ -65,7 +92,7 @@ pub async fn connect(url: &str, settings: &PoolSettings) -> Result<PgPool, PoolE
                 Ok(true)
             })
         })
-        .connect_lazy_with(options))
+        .connect_lazy_with(options)
 }
 
 async fn try_once(options: &PgConnectOptions) -> Result<(), sqlx::Error> {
@@ -156,10 +183,21 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_wrong_name_is_no_outage() {
+        let server = Embedded::throw_away().await.unwrap();
+        let url = server.url();
+        let (address, _) = url.rsplit_once('/').unwrap();
+        let error = connect(&format!("{address}/no_such_database"), &settings()).await;
+        assert!(!error.unwrap_err().is_outage());
+        assert!(!open("no address", &settings()).unwrap_err().is_outage());
+    }
+
+    #[tokio::test]
     async fn a_failure_names_the_place_and_never_the_password() {
         let url = "postgres://ann:s3cret@127.0.0.1:1/books";
         let error = connect(url, &settings()).await.unwrap_err();
         let said = chain(&error);
+        assert!(error.is_outage(), "somebody may listen there later");
         let place = "could not connect to database `books` at 127.0.0.1:1 as `ann`: ";
         assert!(
             said.starts_with(place) && said.contains("refused"),

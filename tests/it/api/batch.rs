@@ -49,7 +49,7 @@ async fn a_partly_bad_batch_does_its_good_part() {
             ("error", Some("invalid_payload"), Some("/payload/colour")),
             ("error", Some("invalid_dependency"), Some("depends_on")),
             ("error", Some("invalid_field"), Some("body")),
-            ("error", Some("invalid_value"), None),
+            ("error", Some("invalid_value"), Some("/payload/colour")),
             ("created", None, None),
         ]
     );

@@ -25,7 +25,7 @@ async fn too_much_at_once_is_refused_at_once() {
 #[tokio::test]
 async fn a_request_that_takes_too_long_is_given_up_and_rolled_back() {
     let settings = ApiSettings {
-        request_timeout: Duration::from_millis(300),
+        request_timeout: Duration::from_secs(2),
         ..ApiSettings::default()
     };
     let api = Served::start_with(settings).await;

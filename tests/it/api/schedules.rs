@@ -137,7 +137,7 @@ async fn what_could_not_fire_is_refused_by_field() {
     }
     api.put("/v1/schedules/nul%00", nightly())
         .await
-        .refused(422, "invalid_value", None);
+        .refused(422, "invalid_value", Some("path"));
     put_if(&api, "nightly", ("if-match", "new"), nightly())
         .await
         .refused(400, "malformed", Some("if-match"));

@@ -5,7 +5,7 @@ use std::time::Duration;
 use fleet_control_api::keys::{self, NewKey};
 use fleet_control_api::{ApiSettings, Scope, serve};
 use fleet_queue::{Cx, Done, Job, JobResult, Registry, TenantId};
-use fleet_tests::{Hand, TestDb, database};
+use fleet_tests::{Hand, TestDb, database, eventually};
 use reqwest::{Method, StatusCode, header};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -138,7 +138,11 @@ impl Served {
             client,
             _stop: stop.drop_guard(),
         };
-        served.get("/healthz").await.ok();
+        eventually("the API is ready", || async {
+            let ready = served.get("/readyz").await.status.is_success();
+            ready.then_some(())
+        })
+        .await;
         served
     }
 

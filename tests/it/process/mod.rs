@@ -1,8 +1,10 @@
 //! The real binary, with real kill -9, SIGSTOP and SIGTERM: I1, I2, I4, I11.
 
+mod absence;
 mod crowd;
 mod deaths;
 mod outage;
+mod scrape;
 
 use fleet_jobs::diagnostics::{Abort, Effect, Sleep};
 use fleet_queue::NewJob;

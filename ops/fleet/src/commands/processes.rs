@@ -76,11 +76,20 @@ struct Ready {
     life: Lifecycle,
 }
 
+/// What the role does about a database that is away at its start.
+#[derive(Clone, Copy)]
+enum Outage {
+    /// The process waits for it.
+    Waits,
+    /// The role answers meanwhile, and says so.
+    Answers,
+}
+
 impl Process {
-    /// Settings, logs, connections, and a schema that fits.
+    /// Settings, logs and connections.
     async fn ready(
         &self,
-        role: &str,
+        (role, outage): (&str, Outage),
         change: impl FnOnce(Sources) -> Sources,
     ) -> anyhow::Result<Ready> {
         let diagnostics = self.diagnostics;
@@ -93,14 +102,12 @@ impl Process {
         })?;
         let metrics = roles::telemetry(&settings)?;
         let url = self.target.url_or(settings.database.url.as_ref()).await?;
-        let db = roles::connect(
-            &settings,
-            &url,
-            role,
-            roles::probes(self.probes.as_deref())?,
-        )
-        .await?;
-        db.check_schema().await?;
+        let probes = roles::probes(self.probes.as_deref())?;
+        let db = match outage {
+            Outage::Waits => roles::connect_through_outages(&settings, &url, role, probes).await?,
+            Outage::Answers => roles::connect_later(&settings, &url, role, probes)?,
+        };
+        // Only now, because from here on a signal no longer ends the process by itself.
         let life = roles::lifecycle(&settings);
         Ok(Ready {
             settings,
@@ -129,7 +136,7 @@ impl Worker {
     pub(crate) async fn run(self, out: Out) -> anyhow::Result<ExitCode> {
         let ready = self
             .process
-            .ready("worker", |sources| self.add_to(sources))
+            .ready(("worker", Outage::Waits), |sources| self.add_to(sources))
             .await?;
         let registry = roles::registry(ready.settings.diagnostics);
         roles::spawn_worker(
@@ -166,7 +173,8 @@ async fn keep_small(metrics: Metrics, soft: CancellationToken) -> Result<(), Inf
 
 impl Scheduler {
     pub(crate) async fn run(self, out: Out) -> anyhow::Result<ExitCode> {
-        let ready = self.process.ready("scheduler", |sources| sources).await?;
+        let role = ("scheduler", Outage::Waits);
+        let ready = self.process.ready(role, |sources| sources).await?;
         roles::spawn_scheduler(&ready.life, &ready.settings, ready.db.clone());
         ready.keep_metrics_small();
         ready.live(out).await
@@ -176,7 +184,8 @@ impl Scheduler {
 impl Api {
     pub(crate) async fn run(self, out: Out) -> anyhow::Result<ExitCode> {
         let bind = self.bind;
-        let ready = self.process.ready("api", |sources| match bind {
+        let role = ("api", Outage::Answers);
+        let ready = self.process.ready(role, |sources| match bind {
             Some(bind) => sources.set("api.bind", bind),
             None => sources,
         });

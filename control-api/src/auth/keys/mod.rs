@@ -2,17 +2,24 @@
 //!
 //! A key reads `fleet_<8 hex>_<64 hex>`. These functions take the owner's connection: the API's role cannot read the table.
 
+mod list;
+
 use chrono::{DateTime, Utc};
 use fleet_queue::TenantId;
 use rand::TryRngCore;
 use rand::rngs::OsRng;
+use schemars::JsonSchema;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use sqlx::{Acquire, PgConnection};
 use subtle::ConstantTimeEq;
 use uuid::Uuid;
 
+pub use self::list::{KeyInfo, list, page};
 use super::{Identity, Scope};
+
+/// Most kinds that a key may name.
+const KINDS_MAX: usize = 1_000;
 
 /// A key to be made.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,37 +37,12 @@ pub struct NewKey {
 }
 
 /// A key that was made. The only time its text is known.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct CreatedKey {
     /// Its id.
     pub id: Uuid,
     /// The key itself: whoever has it, has what it allows.
     pub key: String,
-}
-
-/// A key as listed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct KeyInfo {
-    /// Its id.
-    pub id: Uuid,
-    /// The visible beginning of the key, after `fleet_`.
-    pub prefix: String,
-    /// For people.
-    pub name: String,
-    /// Whose rows it reaches; `None`: every tenant's.
-    pub tenant_id: Option<Uuid>,
-    /// What it may do.
-    pub scopes: Vec<String>,
-    /// Kinds it may enqueue; `None`: any.
-    pub kinds: Option<Vec<String>>,
-    /// When it was made.
-    pub created_at: DateTime<Utc>,
-    /// Good until then.
-    pub expires_at: Option<DateTime<Utc>>,
-    /// When it was revoked.
-    pub revoked_at: Option<DateTime<Utc>>,
-    /// When it was used last, to the minute.
-    pub last_used_at: Option<DateTime<Utc>>,
 }
 
 /// What can go wrong with keys.
@@ -146,19 +128,6 @@ async fn has_admin(conn: &mut PgConnection) -> Result<bool, KeyError> {
     .map_err(|source| KeyError::Database("keys.has_admin", source))
 }
 
-/// Every key, newest first, without its secret.
-pub async fn list(conn: &mut PgConnection) -> Result<Vec<KeyInfo>, KeyError> {
-    sqlx::query_as!(
-        KeyInfo,
-        r#"-- keys.list
-        SELECT id, prefix, name, tenant_id, scopes, kinds, created_at, expires_at, revoked_at, last_used_at
-        FROM fleet.api_key ORDER BY created_at DESC, id DESC LIMIT 1000"#
-    )
-    .fetch_all(conn)
-    .await
-    .map_err(|source| KeyError::Database("keys.list", source))
-}
-
 /// Revokes a key; false where there is none of that id that still works.
 pub async fn revoke(conn: &mut PgConnection, id: Uuid) -> Result<bool, KeyError> {
     sqlx::query!(
@@ -241,7 +210,7 @@ fn generate() -> Result<(String, String), KeyError> {
 
 fn check(new: &NewKey) -> Result<(), KeyError> {
     let wrong = |field, problem| Err(KeyError::Invalid { field, problem });
-    if !(1..=100).contains(&new.name.chars().count()) {
+    if !(1..=100).contains(&new.name.chars().count()) || new.name.contains('\0') {
         return wrong("name", "must have 1 to 100 characters");
     }
     if new.scopes.is_empty() {
@@ -252,6 +221,13 @@ fn check(new: &NewKey) -> Result<(), KeyError> {
     }
     if new.kinds.as_ref().is_some_and(Vec::is_empty) {
         return wrong("kinds", "name at least one, or leave it out for all");
+    }
+    if new
+        .kinds
+        .as_ref()
+        .is_some_and(|kinds| kinds.len() > KINDS_MAX)
+    {
+        return wrong("kinds", "at most 1,000 can be named");
     }
     Ok(())
 }

@@ -1,5 +1,7 @@
 //! The audit: what a key changed, in the same transaction as the change (I13).
 
+pub(crate) mod read;
+
 use fleet_queue::{JobId, TenantId};
 use serde_json::Value;
 use sqlx::PgConnection;
