@@ -10,6 +10,7 @@ mod audit;
 pub mod auth;
 mod checks;
 mod enqueue;
+mod examples;
 mod extract;
 mod gather;
 mod guard;

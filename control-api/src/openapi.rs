@@ -8,7 +8,28 @@ use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 use utoipa::openapi::OpenApi;
 
+use crate::examples;
 use crate::problem::ProblemBody;
+
+/// What there is, in the order in which people need it.
+const TAGS: [(&str, &str); 10] = [
+    (
+        "jobs",
+        "Enqueue jobs, look at them, move them, call them off.",
+    ),
+    (
+        "kinds",
+        "What can be enqueued, with the schema of each payload.",
+    ),
+    ("schedules", "Jobs by the clock."),
+    ("queues", "Where jobs wait: depth, pace, pauses."),
+    ("limits", "Caps and rates that hold exactly."),
+    ("tenants", "Their share, and their pauses."),
+    ("workers", "The processes that run jobs."),
+    ("leaderboards", "Who does best, and what follows from it."),
+    ("ingest", "Data that comes in by the file."),
+    ("platform", "Health, figures, keys, the audit."),
+];
 
 /// Collects the schemas that handlers refer to.
 pub(crate) struct Schemas(SchemaGenerator);
@@ -32,7 +53,7 @@ impl Schemas {
 }
 
 /// The whole document.
-pub(crate) fn document(parts: [OpenApi; 4], mut schemas: Schemas) -> Value {
+pub(crate) fn document(parts: impl IntoIterator<Item = OpenApi>, mut schemas: Schemas) -> Value {
     schemas.add::<ProblemBody<'static>>();
     let mut whole = OpenApi::default();
     for part in parts {
@@ -49,8 +70,12 @@ pub(crate) fn document(parts: [OpenApi; 4], mut schemas: Schemas) -> Value {
     document["components"]["securitySchemes"] =
         json!({ "key": { "type": "http", "scheme": "bearer", "description": "An API key." } });
     document["security"] = json!([{ "key": [] }]);
+    document["tags"] = TAGS
+        .map(|(name, about)| json!({ "name": name, "description": about }))
+        .into();
     for operation in operations(&mut document) {
         describe_problems(operation);
+        give_example(operation);
     }
     document
 }
@@ -62,6 +87,16 @@ fn operations(document: &mut Value) -> impl Iterator<Item = &mut Map<String, Val
         .flatten()
         .filter_map(|(_, operation)| operation.as_object_mut())
         .filter(|operation| operation.contains_key("responses"))
+}
+
+/// What the page fills in where a body is to be sent.
+fn give_example(operation: &mut Map<String, Value>) {
+    let example = operation["operationId"].as_str().and_then(examples::of);
+    let content = operation.get_mut("requestBody");
+    let content = content.and_then(|body| body["content"].get_mut("application/json"));
+    if let (Some(example), Some(content)) = (example, content) {
+        content["example"] = example;
+    }
 }
 
 /// Every operation may answer with a problem.

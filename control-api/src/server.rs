@@ -152,7 +152,14 @@ fn app(state: ApiState) -> Router {
     let (bulk, bulk_paths) = routes::bulk(settings).split_for_parts();
     let (waits, waits_paths) = routes::waits().split_for_parts();
     let (open, open_paths) = routes::open().split_for_parts();
-    let paths = [short_paths, bulk_paths, waits_paths, open_paths];
+    let (metrics, metrics_paths) = routes::metrics().split_for_parts();
+    let paths = [
+        short_paths,
+        bulk_paths,
+        waits_paths,
+        open_paths,
+        metrics_paths,
+    ];
     let document = openapi::document(paths, routes::schemas());
     let queries = Queries::of(&document);
     let docs = docs(&document);
@@ -161,10 +168,7 @@ fn app(state: ApiState) -> Router {
     let bulk = bulk.layer(from_fn_with_state(state.clone(), guard::in_turn));
     let mut busy = short.merge(bulk);
     let mut app = open;
-    for (is_open, router) in [
-        (settings.metrics_open, routes::metrics()),
-        (settings.docs_open, docs),
-    ] {
+    for (is_open, router) in [(settings.metrics_open, metrics), (settings.docs_open, docs)] {
         if is_open {
             app = app.merge(router);
         } else {
@@ -195,7 +199,12 @@ fn app(state: ApiState) -> Router {
 fn docs(document: &Value) -> Router<ApiState> {
     let text = document.to_string();
     let json = [(header::CONTENT_TYPE, "application/json")];
-    let page = SwaggerUi::new("/docs").config(utoipa_swagger_ui::Config::from("/openapi.json"));
+    // The key stays with the browser, so that a reload does not ask for it again.
+    let config = utoipa_swagger_ui::Config::from("/openapi.json")
+        .persist_authorization(true)
+        .display_request_duration(true)
+        .try_it_out_enabled(true);
+    let page = SwaggerUi::new("/docs").config(config);
     Router::new().merge(page).route(
         "/openapi.json",
         get(move || async move { (StatusCode::OK, json, text.clone()) }),
@@ -211,6 +220,7 @@ pub fn document() -> Value {
         routes::bulk(&settings),
         routes::waits(),
         routes::open(),
+        routes::metrics(),
     ];
     openapi::document(routers.map(OpenApiRouter::into_openapi), routes::schemas())
 }

@@ -1,12 +1,12 @@
 //! /metrics: Prometheus text of this process, with the gauges of what the database holds: queues' depths, boards' ages.
 
-use axum::Router;
 use axum::extract::State;
 use axum::http::header;
 use axum::response::IntoResponse;
-use axum::routing::get;
 use fleet_queue::read::list_queues;
 use fleet_queue::telemetry::{DEPTH, OLDEST_SECONDS};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use crate::auth::{Caller, Scope};
 use crate::problem::Problem;
@@ -14,10 +14,17 @@ use crate::state::ApiState;
 
 const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-pub(crate) fn router() -> Router<ApiState> {
-    Router::new().route("/metrics", get(scrape))
+pub(crate) fn router() -> OpenApiRouter<ApiState> {
+    OpenApiRouter::new().routes(routes!(scrape))
 }
 
+/// Metrics of this process.
+///
+/// For Prometheus, in its text format.
+#[utoipa::path(
+    get, path = "/metrics", tag = "platform", operation_id = "scrapeMetrics",
+    responses((status = 200, description = "The metrics.", body = String, content_type = "text/plain"))
+)]
 async fn scrape(
     State(state): State<ApiState>,
     caller: Result<Caller, Problem>,

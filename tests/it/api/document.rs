@@ -99,6 +99,53 @@ async fn every_operation_is_closed_without_a_key() {
         .refused(401, "unauthorized", Some("authorization"));
 }
 
+/// Where an operation's path leads in a test: to a job that is there, else to something that may be.
+fn fill(path: &str, job: &str) -> String {
+    let id = if path.starts_with("/v1/jobs/") {
+        job
+    } else {
+        "0191a0a0-0000-7000-8000-000000000000"
+    };
+    path.replace("{id}", id)
+        .replace("{board}", "0191a0a0-0000-7000-8000-000000000000")
+        .replace("{kind}", "leaderboard.refresh")
+        .replace("{name}", "example")
+}
+
+#[tokio::test]
+async fn every_body_has_an_example_that_is_taken_as_it_stands() {
+    let api = Served::start_serving(fleet_jobs::registry()).await;
+    let waiting = serde_json::json!({ "kind": "leaderboard.prune", "payload": {}, "run_at": "2999-01-01T00:00:00Z" });
+    let job = api.post("/v1/jobs", waiting).await.ok()["id"].clone();
+    let document = fleet_control_api::document();
+    let mut sent = 0;
+    for (method, path, operation) in operations(&document) {
+        let Some(content) = operation["requestBody"]["content"].get("application/json") else {
+            continue;
+        };
+        let example = content.get("example");
+        let example = example.unwrap_or_else(|| panic!("{method} {path} has no example"));
+        let filled = fill(&path, job.as_str().unwrap());
+        let request = api.request(method, &filled).bearer_auth(&api.admin);
+        let reply = api.send(request.json(example)).await;
+        let status = reply.status.as_u16();
+        assert!(
+            ![400, 415, 422].contains(&status) && status < 500,
+            "{path}: {:#}",
+            reply.body
+        );
+        assert!(
+            reply.body["errors"]
+                .as_u64()
+                .is_none_or(|errors| errors == 0),
+            "{path}: {:#}",
+            reply.body
+        );
+        sent += 1;
+    }
+    assert!(sent >= 20, "{sent} bodies");
+}
+
 #[tokio::test]
 async fn the_page_fetches_nothing_from_elsewhere() {
     let api = Served::start().await;

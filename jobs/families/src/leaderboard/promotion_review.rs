@@ -49,7 +49,7 @@ pub struct Reviewed {
 impl Job for PromotionReview {
     const KIND: &'static str = "leaderboard.promotion_review";
     const DESCRIPTION: &'static str =
-        "Proposes promotions and demotions of partners, for a person to decide";
+        "Proposes promotions and demotions of partners, for a person to decide.";
 
     type Deps = ();
 

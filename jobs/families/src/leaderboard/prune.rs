@@ -45,7 +45,7 @@ pub struct Pruned {
 impl Job for Prune {
     const KIND: &'static str = "leaderboard.prune";
     const DESCRIPTION: &'static str =
-        "Removes leaderboard runs nobody needs any more, and what a crash left behind";
+        "Removes leaderboard runs nobody needs any more, and what a crash left behind.";
 
     type Deps = ();
 

@@ -137,7 +137,7 @@ impl Refresh {
 
 impl Job for Refresh {
     const KIND: &'static str = "leaderboard.refresh";
-    const DESCRIPTION: &'static str = "Computes a leaderboard anew and publishes it";
+    const DESCRIPTION: &'static str = "Computes a leaderboard anew and publishes it.";
 
     type Deps = ();
 

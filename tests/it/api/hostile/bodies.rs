@@ -75,7 +75,7 @@ pub(super) fn bodies(id: &str) -> Vec<(Method, String, Value)> {
         (
             Method::POST,
             "/v1/schedules/s/pause".to_owned(),
-            json!({ "note": "n" }),
+            json!({ "reason": "n" }),
         ),
         (Method::POST, "/v1/schedule-previews".to_owned(), times),
         (

@@ -1,0 +1,46 @@
+//! An example for each body that is sent, by the operation's id: what the pages fill in, to be tried as it stands.
+//!
+//! Left to itself a page makes one up, with every field and a nonsense in each, which the API rightly refuses.
+//! A test sends each.
+
+use serde_json::{Value, json};
+
+/// The example of an operation's body.
+pub(crate) fn of(operation_id: &str) -> Option<Value> {
+    let example = match operation_id {
+        "createJob" => json!({
+            "kind": "leaderboard.refresh", "payload": { "kind": "partner", "period": "week" }, "priority": 1,
+            "unique": { "key": "refresh partners" }, "tags": ["by hand"],
+        }),
+        "createJobs" => json!({ "jobs": [
+            { "kind": "leaderboard.refresh", "payload": { "kind": "partner" } },
+            { "kind": "leaderboard.refresh", "payload": { "kind": "client" } },
+        ] }),
+        "rescheduleJob" => json!({ "run_at": "2030-01-31T09:00:00Z" }),
+        "reprioritizeJob" => json!({ "priority": 0 }),
+        "cancelJob" | "retryJob" => json!({ "reason": "asked for by the customer" }),
+        "pauseQueue" | "pauseKind" | "pauseTenant" => {
+            json!({ "reason": "the gateway is down", "until": "2030-01-31T09:00:00Z" })
+        }
+        "changeQueue" => json!({ "max_depth": 100_000, "age_step_s": 60 }),
+        "setTenantWeight" => json!({ "weight": 3 }),
+        "setLimit" => {
+            json!({ "kind": "leaderboard.refresh", "per_tenant": true, "cap": 2, "rate": 10, "burst": 20 })
+        }
+        "putSchedule" => json!({
+            "kind": "leaderboard.refresh", "payload": { "kind": "partner" }, "cron": "30 6 * * mon-fri", "zone": "Europe/Berlin",
+        }),
+        "pauseSchedule" => json!({ "reason": "holidays" }),
+        "previewTimes" => json!({ "cron": "30 6 * * mon-fri", "zone": "Europe/Berlin", "n": 5 }),
+        "drainWorker" => json!({ "draining": true }),
+        "createApiKey" => json!({
+            "name": "portal", "tenant_id": "09adbcee-987c-409f-ab03-011fd54648b9", "scopes": ["jobs:enqueue", "jobs:read"],
+        }),
+        "refreshLeaderboard" => json!({ "dry_run": true }),
+        "clearHold" | "approvePromotion" | "rejectPromotion" => {
+            json!({ "note": "looked at with the partner" })
+        }
+        _ => return None,
+    };
+    Some(example)
+}
