@@ -38,6 +38,13 @@ const CHECKS: &[(&str, &str)] = &[
             FROM (SELECT queue, event, n::bigint FROM fleet.flow UNION ALL SELECT queue, event, n FROM fleet.total) f GROUP BY queue) t
          FULL JOIN (SELECT queue, count(*) AS live FROM fleet.job GROUP BY queue) j USING (queue) WHERE COALESCE(t.live, 0) <> COALESCE(j.live, 0)",
     ),
+    (
+        "the totals count what runs, of each tenant and kind",
+        "SELECT count(*) FROM (SELECT queue, tenant_id, kind, sum(CASE WHEN event IN ('started', 'ended_waiting') THEN n WHEN event = 'enqueued' THEN 0 ELSE -n END) AS running
+            FROM (SELECT queue, tenant_id, kind, event, n::bigint FROM fleet.flow UNION ALL SELECT queue, tenant_id, kind, event, n FROM fleet.total) f GROUP BY 1, 2, 3) t
+         FULL JOIN (SELECT queue, tenant_id, kind, count(*) AS running FROM fleet.job WHERE state = 'running' GROUP BY 1, 2, 3) j USING (queue, tenant_id, kind)
+         WHERE COALESCE(t.running, 0) <> COALESCE(j.running, 0)",
+    ),
 ];
 
 /// The name of every invariant that does not hold in the database as committed now, with how many rows break it.

@@ -100,23 +100,24 @@ pub async fn find_job(conn: &mut PgConnection, id: JobId) -> Result<Option<JobDe
     sqlx::query_as!(
         JobDetail,
         r#"-- read.find_job
-        SELECT j.id AS "id!: JobId", j.kind AS "kind!", j.version AS "version!", j.queue AS "queue!", j.tenant_id AS "tenant_id!: TenantId",
-            j.state AS "state!: JobState", j.priority AS "priority!", j.attempt AS "attempt!", j.max_attempts AS "max_attempts!", j.crashes AS "crashes!",
-            j.snoozes AS "snoozes!", j.claim_no AS "claim_no!",
-            (SELECT a.error FROM fleet.attempt a WHERE a.job_id = j.id AND a.error IS NOT NULL AND j.state <> 'completed' ORDER BY a.ended_at DESC LIMIT 1) AS error,
-            (SELECT o.output FROM fleet.job_output o WHERE o.job_id = j.id AND j.finished_at IS NOT NULL ORDER BY o.at DESC LIMIT 1) AS output,
-            j.progress, j.reason, j.created_at AS "created_at!", j.run_at AS "run_at!", j.expires_at, j.started_at, j.finished_at, j.timeout_ms,
-            j.worker_id AS "worker_id: WorkerId", j.cancel_requested_at, j.unique_key, j.concurrency_key, j.concurrency_limit, j.blockers AS "blockers!",
-            j.parent_id AS "parent_id: JobId", j.step, j.traceparent, COALESCE(j.tags, '{}') AS "tags!", j.metadata, j.payload AS "payload!"
+        SELECT j.*,
+            (SELECT a.error FROM fleet.attempt a WHERE a.job_id = $1 AND a.error IS NOT NULL AND j."state!: JobState" <> 'completed' ORDER BY a.ended_at DESC LIMIT 1) AS error,
+            (SELECT o.output FROM fleet.job_output o WHERE o.job_id = $1 AND j.finished_at IS NOT NULL ORDER BY o.at DESC LIMIT 1) AS output
         FROM (
-            SELECT id, kind, version, queue, tenant_id, state::text, priority, attempt, max_attempts, crashes, snoozes, claim_no, progress, NULL::text AS reason,
-                created_at, run_at, expires_at, started_at, NULL::timestamptz AS finished_at, timeout_ms, worker_id, cancel_requested_at, unique_key,
-                concurrency_key, concurrency_limit, blockers, parent_id, step, traceparent, tags, metadata, payload
+            SELECT id AS "id!: JobId", kind AS "kind!", version AS "version!", queue AS "queue!", tenant_id AS "tenant_id!: TenantId",
+                state::text AS "state!: JobState", priority AS "priority!", attempt AS "attempt!", max_attempts AS "max_attempts!", crashes AS "crashes!",
+                snoozes AS "snoozes!", claim_no AS "claim_no!", progress, NULL::text AS reason, created_at AS "created_at!", run_at AS "run_at!", expires_at,
+                started_at, NULL::timestamptz AS finished_at, timeout_ms, worker_id AS "worker_id: WorkerId", cancel_requested_at, unique_key,
+                concurrency_key, concurrency_limit, blockers AS "blockers!", parent_id AS "parent_id: JobId", step, traceparent,
+                COALESCE(tags, '{}') AS "tags!", metadata, payload AS "payload!"
             FROM fleet.job WHERE id = $1
             UNION ALL
-            SELECT id, kind, version, queue, tenant_id, state::text, priority, attempt, max_attempts, crashes, snoozes, claim_no, NULL, reason,
-                created_at, run_at, expires_at, started_at, finished_at, timeout_ms, worker_id, NULL, unique_key,
-                concurrency_key, concurrency_limit, 0, parent_id, step, traceparent, tags, metadata, payload
+            SELECT id, kind, version, queue, tenant_id,
+                state::text, priority, attempt, max_attempts, crashes,
+                snoozes, claim_no, NULL, reason, created_at, run_at, expires_at,
+                started_at, finished_at, timeout_ms, worker_id, NULL, unique_key,
+                concurrency_key, concurrency_limit, 0, parent_id, step, traceparent,
+                COALESCE(tags, '{}'), metadata, payload
             FROM fleet.job_history WHERE id = $1
             LIMIT 1) j"#,
         id.0,
