@@ -18,7 +18,7 @@ CREATE UNIQUE INDEX partners_by_id ON fleet.partners (partner_id);
 
 -- A tenant may say that a partner works for it without being able to read the partner's row.
 CREATE FUNCTION fleet.known_partners(wanted uuid[]) RETURNS SETOF uuid
-LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog AS $$
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
     SELECT p.partner_id FROM fleet.partners AS p WHERE p.partner_id = ANY(wanted)
 $$;
 COMMENT ON FUNCTION fleet.known_partners(uuid[]) IS 'Those of the given ids that are partners: existence only, for checking metric rows.';

@@ -71,7 +71,7 @@ COMMENT ON VIEW fleet.partner_leaderboard IS 'Ranked partners of every board''s 
 CREATE FUNCTION fleet.leaderboard_shown(of_board uuid, of_run uuid, viewer_is_admin boolean, viewer_partner uuid, after_place integer, at_most integer, only_subject uuid)
 RETURNS TABLE (place integer, is_own boolean, subject_id uuid, label text, visibility text, status text, rank integer, dense_rank integer,
                percentile numeric, prev_rank integer, rank_delta integer, is_new boolean, score numeric, badges text[], metrics jsonb, missing jsonb)
-LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog AS $$
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
     WITH seen AS (
         SELECT e.*, COALESCE(v.visibility, 'anonymous') AS visibility, b.subject_kind, b.alias_salt,
                viewer_is_admin AND fleet.may_see(b.tenant_id) AS by_admin,

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use fleet_queue::MIGRATOR;
+use fleet_queue::{MIGRATOR, expected_version, schema_version};
 use fleet_tests::database::empty_database;
 use fleet_tests::{TestDb, database};
 use serde_json::Value;
@@ -87,6 +87,46 @@ async fn i12_every_table_with_a_tenant_refuses_other_tenants_by_itself() {
         by_partition, "",
         "partitions that the API could read around the policy of their table"
     );
+}
+
+/// The user's name is the schema's, so `"$user"` in the default search path is our schema once it is there.
+#[tokio::test]
+async fn a_user_called_as_the_schema_migrates_twice_and_meets_no_other_table() {
+    let db = empty_database().await;
+    let mut conn = db.conn().await;
+    let act = "DO $$ BEGIN CREATE ROLE fleet SUPERUSER; EXCEPTION WHEN duplicate_object THEN NULL; END $$; SET ROLE fleet";
+    conn.execute(act).await.unwrap();
+    MIGRATOR.run(&mut *conn).await.unwrap();
+    MIGRATOR
+        .run(&mut *conn)
+        .await
+        .expect("nothing is left to do");
+    let noted = "SELECT string_agg(relnamespace::regnamespace::text, ', ') FROM pg_class WHERE relname = '_sqlx_migrations'";
+    assert_eq!(db.text(noted).await, "public");
+
+    let planted = "CREATE TABLE fleet._sqlx_migrations (version bigint, success boolean); INSERT INTO fleet._sqlx_migrations VALUES (0, true)";
+    conn.execute(planted).await.unwrap();
+    assert_eq!(
+        schema_version(&mut conn).await.unwrap(),
+        expected_version(),
+        "the planted table is not asked"
+    );
+    MIGRATOR.run(&mut *conn).await.expect("nor written to");
+}
+
+#[tokio::test]
+async fn functions_with_their_owners_rights_choose_their_own_search_path() {
+    let db = database().await;
+    let trusting = "SELECT COALESCE(string_agg(oid::regprocedure::text, ', '), '') FROM pg_proc
+        WHERE pronamespace = 'fleet'::regnamespace AND prosecdef AND NOT COALESCE('search_path=pg_catalog, pg_temp' = ANY (proconfig), false)";
+    assert_eq!(
+        db.text(trusting).await,
+        "",
+        "functions whose caller could put other tables under their names"
+    );
+    let pinned =
+        "SELECT count(*) FROM pg_proc WHERE pronamespace = 'fleet'::regnamespace AND prosecdef";
+    assert!(db.number(pinned).await > 0, "there are such functions");
 }
 
 /// Every query that was compiled in offline mode still gives the columns it was compiled for.

@@ -1,6 +1,9 @@
 //! The handle on the database that roles hold, and the schema it must have.
 
+use std::sync::LazyLock;
+
 use sqlx::Connection as _;
+use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnection, PgPool};
 
 use crate::{Error, Probes};
@@ -9,7 +12,14 @@ use crate::{Error, Probes};
 pub type Connection = PgConnection;
 
 /// Every migration, compiled in.
-pub static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!("../../migrations");
+///
+/// What was applied is noted in a table named with its schema: by its bare name it would be looked for first in a schema called as the
+/// user, and where the user is `fleet`, that one exists from the first migration on.
+pub static MIGRATOR: LazyLock<Migrator> = LazyLock::new(|| {
+    let mut migrator = sqlx::migrate!("../../migrations");
+    migrator.dangerous_set_table_name("public._sqlx_migrations");
+    migrator
+});
 
 /// The newest migration that this binary knows.
 #[must_use]
@@ -112,9 +122,11 @@ pub async fn schema_version(conn: &mut PgConnection) -> Result<i64, Error> {
     if !exists {
         return Ok(0);
     }
-    sqlx::query_scalar::<_, Option<i64>>("SELECT max(version) FROM _sqlx_migrations WHERE success")
-        .fetch_one(conn)
-        .await
-        .map(|version| version.unwrap_or(0))
-        .map_err(Error::database("db.schema_version"))
+    sqlx::query_scalar::<_, Option<i64>>(
+        "SELECT max(version) FROM public._sqlx_migrations WHERE success",
+    )
+    .fetch_one(conn)
+    .await
+    .map(|version| version.unwrap_or(0))
+    .map_err(Error::database("db.schema_version"))
 }

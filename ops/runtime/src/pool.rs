@@ -106,11 +106,17 @@ fn connect_options(url: &str, settings: &PoolSettings) -> Result<PgConnectOption
     let options = options.application_name(&settings.application_name);
     if settings.transaction_pooler {
         // Without a cache every statement is an unnamed one, which poolers of any age pass on; and
-        // they refuse start-up options, so the timeout is the server's to set.
+        // they refuse start-up options, so timeout and search path are the server's to set.
         return Ok(options.statement_cache_capacity(0));
     }
     let timeout = format!("{}ms", settings.statement_timeout.as_millis());
-    Ok(options.options([("statement_timeout", timeout)]))
+    // Every name of ours says its schema; whatever a role or a database sets is not to be met by mistake.
+    Ok(options.options([
+        ("statement_timeout", timeout.as_str()),
+        ("search_path", "public"),
+        // No statement of ours runs long enough to be worth compiling.
+        ("jit", "off"),
+    ]))
 }
 
 /// Says where we failed to connect; the password stays out.
@@ -149,11 +155,12 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_connection_carries_its_name_and_timeout() {
+    async fn a_connection_carries_its_name_its_timeout_and_its_search_path() {
         let server = Embedded::throw_away().await.unwrap();
         let pool = connect(&server.url(), &settings()).await.unwrap();
         assert_eq!(show(&pool, "SHOW application_name").await, "fleet test");
         assert_eq!(show(&pool, "SHOW statement_timeout").await, "1500ms");
+        assert_eq!(show(&pool, "SHOW search_path").await, "public");
 
         let through = PoolSettings {
             transaction_pooler: true,
