@@ -210,9 +210,11 @@ impl Idle {
             .filter(|queue| self.room(*queue) > 0)
             .collect();
         let names = self.names(&open);
+        let worker = self.shared.identity.worker();
+        let kinds = self.shared.registry.served();
         let limit = line.limit();
         let conn = line.open().await?;
-        let answer = within(limit, wake::worth_a_claim(conn, &names)).await;
+        let answer = within(limit, wake::worth_a_claim(conn, worker, &names, &kinds)).await;
         let found = line.judge(answer)?;
         for queue in open {
             if found.contains(&self.shared.queues[queue]) {

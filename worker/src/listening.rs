@@ -57,7 +57,12 @@ pub(crate) async fn run(shared: Arc<Shared>) {
 async fn listen(shared: &Shared, pauses: &mut Pauses) -> Ended {
     let mut standing = shared.identity.watch();
     let worker = standing.borrow_and_update().worker;
-    let mut ear = match within(PROOF_LIMIT, Listener::start(&shared.db, worker)).await {
+    let mut ear = match within(
+        PROOF_LIMIT,
+        Listener::start(&shared.db, &wake::channel(worker)),
+    )
+    .await
+    {
         Ok(ear) => ear,
         Err(error) => return Ended::Broken(error),
     };

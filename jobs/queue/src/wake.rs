@@ -10,6 +10,9 @@ use uuid::Uuid;
 
 use crate::{Db, Error, WorkerId};
 
+/// The channel schedulers listen on: something was scheduled for soon (`fleet.foretell`), look again.
+pub const SCHEDULERS: &str = "fleet_scheduler";
+
 /// The channel a worker listens on.
 #[must_use]
 pub fn channel(worker: WorkerId) -> String {
@@ -91,39 +94,59 @@ pub async fn slept_for(conn: &mut PgConnection) -> Result<Vec<(String, Uuid)>, E
         .collect())
 }
 
-/// Which of these queues may have something for a claim now: one look at all of them, instead of a claim each.
+/// Which of these queues may have something now for a claim by this worker: one look at all of them, instead of a claim each.
 ///
-/// It may name a queue whose jobs a claim then refuses (paused, at a limit, of a kind not served); it misses none.
+/// A backlog that is paused, at its limits, or of kinds that the worker does not serve is none.
+/// It may name a queue of which a claim then gets nothing (others were quicker, or what was given back is of no use); it misses none.
 pub async fn worth_a_claim(
     conn: &mut PgConnection,
+    worker: WorkerId,
     queues: &[String],
+    kinds: &[(String, i16)],
 ) -> Result<Vec<String>, Error> {
+    let (kinds, versions): (Vec<&str>, Vec<i16>) = kinds
+        .iter()
+        .map(|(kind, version)| (kind.as_str(), *version))
+        .unzip();
+    // Arrivals count whatever they are of: the claim that folds them into lanes ends that. What is given back to a bucket waits for a claim, too.
     sqlx::query_scalar!(
         r#"-- wake.worth_a_claim
-        SELECT q.name AS "name!" FROM unnest($1::text[]) AS q (name) CROSS JOIN (SELECT fleet.clock() AS now) c
-        WHERE EXISTS (SELECT FROM fleet.arrival a WHERE a.queue = q.name)
-           OR EXISTS (SELECT FROM fleet.lane l WHERE l.queue = q.name AND l.active
-                AND EXISTS (SELECT FROM fleet.job j WHERE j.lane = l.id AND j.shelf = 0 AND j.run_at >= l.head AND j.run_at <= c.now AND j.state = 'available'))"#,
+        SELECT q.name AS "name!" FROM unnest($2::text[]) AS q (name) CROSS JOIN (SELECT fleet.clock() AS now) c
+        WHERE NOT EXISTS (SELECT FROM fleet.pause p WHERE p.scope = 'queue' AND p.name = q.name AND (p.until IS NULL OR p.until > c.now))
+          AND (EXISTS (SELECT FROM fleet.arrival a WHERE a.queue = q.name)
+            OR EXISTS (SELECT FROM fleet.lane l
+                WHERE l.queue = q.name AND l.active AND l.kind = ANY ($3) AND l.version <= ($4::smallint[])[array_position($3, l.kind)]
+                  AND NOT EXISTS (SELECT FROM fleet.pause p
+                    WHERE (p.scope, p.name) IN (('tenant', l.tenant_id::text), ('kind', l.kind)) AND (p.until IS NULL OR p.until > c.now))
+                  AND EXISTS (SELECT FROM fleet.job j
+                    WHERE j.lane = l.id AND j.shelf = 0 AND j.run_at >= l.head AND j.run_at <= c.now AND j.state = 'available')
+                  AND NOT EXISTS (SELECT FROM fleet.buckets_of(ARRAY[l], $1) w
+                    JOIN fleet.bucket b ON b.id = w.bucket_id LEFT JOIN fleet.limit_rule r ON r.id = b.rule_id
+                    WHERE fleet.allowance(b, r, l.concurrency_limit, c.now) = 0
+                      AND NOT EXISTS (SELECT FROM fleet.bucket_release x WHERE x.bucket_id = b.id))))"#,
+        worker.0,
         queues,
+        &kinds as &[&str],
+        &versions,
     )
     .fetch_all(conn)
     .await
     .map_err(Error::database("wake.worth_a_claim"))
 }
 
-/// Hears what is said on a worker's channel, on a connection of its own.
+/// Hears what is said on a channel, on a connection of its own.
 #[derive(Debug)]
 pub struct Listener(PgListener);
 
 impl Listener {
     /// Starts to listen.
-    pub async fn start(db: &Db, worker: WorkerId) -> Result<Self, Error> {
+    pub async fn start(db: &Db, channel: &str) -> Result<Self, Error> {
         let failed = |source| Error::Database {
             verb: "wake.listen",
             source,
         };
         let mut listener = PgListener::connect_with(db.pool()).await.map_err(failed)?;
-        listener.listen(&channel(worker)).await.map_err(failed)?;
+        listener.listen(channel).await.map_err(failed)?;
         Ok(Self(listener))
     }
 

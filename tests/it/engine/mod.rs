@@ -5,5 +5,6 @@ mod deck;
 mod ending;
 mod enqueueing;
 mod fairness;
+mod idling;
 mod limits;
 mod waiting;
