@@ -9,7 +9,7 @@ use fleet_jobs::metrics::{Format, IngestReport, Options, Scope, id_of, ingest};
 use fleet_queue::TenantId;
 use fleet_tests::{TestDb, database};
 use serde_json::{Value, json};
-use sqlx::{Postgres, Transaction};
+use sqlx::{PgPool, Postgres, Transaction};
 use uuid::Uuid;
 
 /// Whose campaigns they are.
@@ -177,15 +177,7 @@ impl Market {
 
     /// A transaction as the API's role, for a tenant or `*`.
     pub(super) async fn session(&self, tenant: &str) -> Transaction<'_, Postgres> {
-        let mut tx = self.db.pool.begin().await.unwrap();
-        sqlx::query(
-            "SELECT set_config('role', 'fleet_api', true), set_config('fleet.tenant', $1, true)",
-        )
-        .bind(tenant)
-        .execute(&mut *tx)
-        .await
-        .unwrap();
-        tx
+        session_on(&self.db.pool, tenant).await
     }
 
     /// The first page of a board as an admin sees it.
@@ -224,4 +216,16 @@ impl Market {
             .await
             .unwrap()
     }
+}
+
+/// The same on connections of the caller's own.
+pub(super) async fn session_on(pool: &PgPool, tenant: &str) -> Transaction<'static, Postgres> {
+    let act = "SELECT set_config('role', 'fleet_api', true), set_config('fleet.tenant', $1, true)";
+    let mut tx = pool.begin().await.unwrap();
+    sqlx::query(act)
+        .bind(tenant)
+        .execute(&mut *tx)
+        .await
+        .unwrap();
+    tx
 }

@@ -1,14 +1,21 @@
 //! Publishing: whole or not at all, newest wins, and the same input gives the same board.
 
 use std::convert::Infallible;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use chrono::Days;
 use fleet_jobs::leaderboard::{
     Board, Criteria, Outcome, Period, Viewer, board_page, build, checksum_of, history, prune,
     publish, refresh,
 };
+use fleet_tests::wait::DEADLINE;
+use sqlx::PgPool;
+use sqlx::postgres::PgPoolOptions;
 
-use super::market::{Daily, Market, end};
+use super::market::{Daily, Market, end, session_on};
+
+/// Who reads a board while it is refreshed.
+const READERS: usize = 200;
 
 #[tokio::test]
 async fn the_same_input_twice_gives_the_same_checksum() {
@@ -198,31 +205,42 @@ async fn readers_never_see_a_mixed_or_partial_run() {
     market.ladder(12).await;
     let board = market.board(Period::Rolling30d).await;
     market.refresh(&board).await;
+    // Connections of their own, so that the crowd before them does not keep the writer from his.
+    let readers_pool = PgPoolOptions::new()
+        .max_connections(20)
+        .acquire_timeout(DEADLINE)
+        .connect_lazy_with((*market.db.pool.connect_options()).clone());
+    let rounds: Vec<AtomicU64> = (0..READERS).map(|_| AtomicU64::new(0)).collect();
+    let all_have_read = || rounds.iter().all(|n| n.load(Ordering::Relaxed) > 1);
     let writing = async {
-        for n in 1..=6 {
-            let shuffled = format!("p{:02}", 1 + n * 5 % 12);
-            market.works(&shuffled, 30, Daily::earning(2_000 + n)).await;
+        let mut refreshes = 0;
+        while refreshes < 6 || !all_have_read() {
+            refreshes += 1;
+            let shuffled = format!("p{:02}", 1 + refreshes * 5 % 12);
+            let earning = Daily::earning(2_000 + refreshes);
+            market.works(&shuffled, 30, earning).await;
             market.refresh(&board).await;
         }
+        refreshes
     };
-    let readers = futures::future::join_all((0..8).map(|_| watch(&market, &board)));
-    tokio::select! {
-        () = writing => {}
-        _ = readers => unreachable!("readers do not end"),
-    }
+    let watching = rounds.iter().map(|n| watch(&readers_pool, &board, n));
+    let refreshes = tokio::select! {
+        refreshes = writing => refreshes,
+        _ = futures::future::join_all(watching) => unreachable!("readers do not end"),
+    };
     assert_eq!(
         market
             .db
             .number("SELECT count(*) FROM fleet.leaderboard_runs WHERE status = 'superseded'")
             .await,
-        6
+        refreshes
     );
 }
 
 /// Reads on and on: each page whole in itself, and leafing on within the run one began with.
-async fn watch(market: &Market, board: &Board) -> Infallible {
+async fn watch(pool: &PgPool, board: &Board, rounds: &AtomicU64) -> Infallible {
     loop {
-        let mut session = market.session("*").await;
+        let mut session = session_on(pool, "*").await;
         let mut seen = Vec::new();
         let mut cursor = None;
         let first = board_page(&mut session, board.id, Viewer::Admin, None, 5)
@@ -257,6 +275,7 @@ async fn watch(market: &Market, board: &Board) -> Infallible {
             checksum_of(&mut session, &run).await.unwrap(),
             run.checksum.unwrap()
         );
+        rounds.fetch_add(1, Ordering::Relaxed);
     }
 }
 
