@@ -13,7 +13,9 @@ mod defaults;
 mod duties;
 mod error;
 mod keeper;
+mod listening;
 mod lookout;
+mod place;
 mod rhythm;
 mod settings;
 mod status;
@@ -40,6 +42,7 @@ pub async fn run(
     let keepers = Duty::ALL.map(|duty| keeper::keep(Arc::clone(&house), duty));
     tokio::join!(
         lookout::look_out(&house),
+        listening::listen(&house),
         status::write_down(&house),
         futures::future::join_all(keepers),
     );

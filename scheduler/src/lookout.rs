@@ -49,7 +49,15 @@ pub(crate) async fn look_out(house: &House) {
 
 async fn look(house: &House) -> Result<Outlook, Error> {
     let mut conn = house.upkeep.db().acquire("upkeep.outlook").await?;
-    fleet_queue::outlook(&mut conn, house.upkeep.settings().lease_ttl).await
+    let place = house.upkeep.place();
+    let began = Instant::now();
+    let from = place.for_look(began);
+    let outlook = fleet_queue::outlook(&mut conn, house.upkeep.settings().lease_ttl, from).await?;
+    if from.is_none() {
+        place.looked_at_all(Instant::now(), began.elapsed());
+    }
+    place.reach(outlook.due_from);
+    Ok(outlook)
 }
 
 fn pause_after(outlook: &Outlook, settings: &SchedulerSettings) -> Duration {

@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use crate::Error;
@@ -14,6 +15,8 @@ use crate::Error;
 pub struct Outlook {
     /// A scheduled job becomes available.
     pub promotion: Option<Duration>,
+    /// No job is scheduled for a time before this, but for what a transaction commits later than [`COMMIT_MARGIN`].
+    pub due_from: Option<DateTime<Utc>>,
     /// A waiting job expires.
     pub expiry: Option<Duration>,
     /// A worker's lease runs out, if it is not renewed.
@@ -24,24 +27,35 @@ pub struct Outlook {
     pub busy: bool,
 }
 
-/// Looks ahead.
-pub async fn outlook(conn: &mut PgConnection, lease_ttl: Duration) -> Result<Outlook, Error> {
+/// How long an enqueue may take to commit and still be met in order.
+const COMMIT_MARGIN: Duration = Duration::from_millis(250);
+
+/// Looks ahead; at scheduled jobs no further back than `due_from`, which an earlier look gave.
+pub async fn outlook(
+    conn: &mut PgConnection,
+    lease_ttl: Duration,
+    due_from: Option<DateTime<Utc>>,
+) -> Result<Outlook, Error> {
     let row = sqlx::query!(
         r#"-- upkeep.outlook
-        SELECT extract(epoch FROM (SELECT run_at FROM fleet.job WHERE shelf = 1 ORDER BY run_at LIMIT 1) - c.now)::float8 AS promotion_s,
+        SELECT extract(epoch FROM s.run_at - c.now)::float8 AS "promotion_s?", LEAST(s.run_at, c.now - make_interval(secs => $3)) AS due_from,
             extract(epoch FROM (SELECT expires_at FROM fleet.job WHERE expires_at IS NOT NULL AND state <> 'running' ORDER BY expires_at LIMIT 1) - c.now)::float8 AS expiry_s,
             extract(epoch FROM (SELECT GREATEST(min(lease_until), pg_postmaster_start_time() + make_interval(secs => $1))
                 FROM fleet.worker WHERE ended_at IS NULL HAVING count(*) > 0) - c.now)::float8 AS lease_end_s,
             extract(epoch FROM (SELECT due_at FROM fleet.schedule WHERE due_at IS NOT NULL ORDER BY due_at LIMIT 1) - c.now)::float8 AS tick_s,
             EXISTS (SELECT FROM fleet.lane WHERE active) OR EXISTS (SELECT FROM fleet.arrival) AS "busy!"
-        FROM (SELECT fleet.clock() AS now) c"#,
+        FROM (SELECT fleet.clock() AS now) c
+        LEFT JOIN LATERAL (SELECT run_at FROM fleet.job WHERE shelf = 1 AND run_at >= COALESCE($2, '-infinity'::timestamptz) ORDER BY run_at LIMIT 1) s ON true"#,
         lease_ttl.as_secs_f64(),
+        due_from,
+        COMMIT_MARGIN.as_secs_f64(),
     )
     .fetch_one(conn)
     .await
     .map_err(Error::database("upkeep.outlook"))?;
     Ok(Outlook {
         promotion: row.promotion_s.map(wait),
+        due_from: row.due_from,
         expiry: row.expiry_s.map(wait),
         lease_end: row.lease_end_s.map(wait),
         tick: row.tick_s.map(wait),

@@ -11,14 +11,18 @@ use crate::DutyError;
 pub(super) async fn promote(upkeep: &Upkeep) -> Result<Round, DutyError> {
     let batch = upkeep.settings.batch;
     let mut tx = upkeep.db.begin("queue.promote").await?;
-    let promoted = promote::promote(&mut tx, batch).await?;
+    let promoted = promote::promote(&mut tx, upkeep.place.due_from(), batch).await?;
     upkeep.commit(tx, "queue.promote").await?;
     upkeep.wake(&promoted.queues).await;
     let done = promoted.available as u64;
+    let more = promoted.available as i64 >= batch;
+    if more {
+        upkeep.place.reach(promoted.reached);
+    }
     metrics::counter!(telemetry::PROMOTED).increment(done);
     Ok(Round {
         done,
-        more: promoted.available as i64 >= batch,
+        more,
         result: json!({ "available": done, "queues": promoted.queues }),
     })
 }

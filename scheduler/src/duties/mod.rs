@@ -8,11 +8,13 @@ mod lanes;
 mod storage;
 mod ticks;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use fleet_queue::{Db, Error, Tx};
 use serde_json::Value;
 
+use crate::place::Place;
 use crate::rhythm::Rhythm;
 use crate::{DutyError, SchedulerSettings};
 
@@ -126,13 +128,18 @@ fn paced(busy_s: u64, idle_s: u64, stretch: u32) -> Rhythm {
 pub struct Upkeep {
     db: Db,
     settings: SchedulerSettings,
+    place: Arc<Place>,
 }
 
 impl Upkeep {
     /// Of this database.
     #[must_use]
     pub fn new(db: Db, settings: SchedulerSettings) -> Self {
-        Self { db, settings }
+        Self {
+            db,
+            settings,
+            place: Arc::new(Place::new()),
+        }
     }
 
     /// One round of a duty.
@@ -155,6 +162,10 @@ impl Upkeep {
 
     pub(crate) fn db(&self) -> &Db {
         &self.db
+    }
+
+    pub(crate) fn place(&self) -> &Place {
+        &self.place
     }
 
     pub(crate) fn settings(&self) -> &SchedulerSettings {

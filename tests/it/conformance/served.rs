@@ -141,7 +141,7 @@ async fn served(story: &Story) -> Board {
     // The scheduler's duty, here by hand.
     eventually("every job has ended", || async {
         let mut conn = db.conn().await;
-        promote(&mut conn, 1_000).await.unwrap();
+        promote(&mut conn, None, 1_000).await.unwrap();
         (db.number("SELECT count(*) FROM fleet.job").await == 0).then_some(())
     })
     .await;

@@ -4,7 +4,7 @@ use chrono::{TimeDelta, Utc};
 use fleet_queue::transitions::{promote, prune};
 use fleet_queue::{JobState, NewJob, Outcome, upkeep, wake};
 use fleet_tests::hand::{complete_all, settle_one};
-use fleet_tests::{database, invariants};
+use fleet_tests::{TestDb, database, invariants};
 
 use super::deck::{put, put_many, toy, toymaker};
 
@@ -15,7 +15,7 @@ async fn a_scheduled_job_is_promoted_when_due_and_by_one_only() {
     put_many(&db, 500, |_| toy().run_at(Utc::now() + TimeDelta::hours(1))).await;
     assert!(hand.claim(&db, 10).await.is_empty());
     assert_eq!(
-        promote::promote(&mut *db.conn().await, 1000)
+        promote::promote(&mut *db.conn().await, None, 1000)
             .await
             .unwrap()
             .available,
@@ -24,16 +24,61 @@ async fn a_scheduled_job_is_promoted_when_due_and_by_one_only() {
     db.execute("UPDATE fleet.job SET run_at = now() - interval '1 second'")
         .await;
     let rounds = (0..6).map(|_| async {
-        promote::promote(&mut *db.conn().await, 200)
+        promote::promote(&mut *db.conn().await, None, 200)
             .await
             .unwrap()
             .available
     });
     let first: usize = futures::future::join_all(rounds).await.into_iter().sum();
-    let rest = promote::promote(&mut *db.conn().await, 1000).await.unwrap();
+    let rest = promote::promote(&mut *db.conn().await, None, 1000)
+        .await
+        .unwrap();
     assert_eq!(first + rest.available, 500);
     assert_eq!(hand.claim(&db, 1000).await.len(), 500);
     invariants::assert_hold(&db.pool).await;
+}
+
+#[tokio::test]
+async fn promotion_goes_on_from_where_it_was() {
+    let db = database().await;
+    put_many(&db, 4, |_| toy().run_at(Utc::now() + TimeDelta::hours(1))).await;
+    db.execute("UPDATE fleet.job SET run_at = now() - (row_number * interval '1 minute') FROM (SELECT id AS whose, row_number() OVER () FROM fleet.job) n WHERE id = whose")
+        .await;
+    let conn = &mut *db.conn().await;
+    let first = promote::promote(conn, None, 2).await.unwrap();
+    assert_eq!(first.available, 2);
+    let past = Utc::now() - TimeDelta::seconds(90);
+    let after = promote::promote(conn, Some(past), 9).await.unwrap();
+    assert_eq!(after.available, 1, "one of the two left is due before");
+    let rest = promote::promote(conn, first.reached, 9).await.unwrap();
+    assert_eq!(rest.available, 1);
+}
+
+/// Words that schedulers would have heard by now: ours is the last.
+async fn words(ear: &mut wake::Listener, db: &TestDb) -> usize {
+    db.execute("NOTIFY fleet_scheduler, 'last'").await;
+    let mut heard = 0;
+    while ear.hear().await.unwrap().expect("the connection holds") != "last" {
+        heard += 1;
+    }
+    heard
+}
+
+#[tokio::test]
+async fn schedulers_are_told_of_what_is_soon_while_nothing_moves() {
+    let db = database().await;
+    let mut ear = wake::Listener::start(&db.db, wake::SCHEDULERS)
+        .await
+        .unwrap();
+    let soon = || toy().run_at(Utc::now() + TimeDelta::seconds(3));
+    put(&db, soon()).await;
+    assert_eq!(words(&mut ear, &db).await, 1);
+    put(&db, toy().run_at(Utc::now() + TimeDelta::hours(1))).await;
+    assert_eq!(words(&mut ear, &db).await, 0, "that is time enough");
+    put(&db, toy()).await;
+    toymaker(&db).await.take(&db).await;
+    put(&db, soon()).await;
+    assert_eq!(words(&mut ear, &db).await, 0, "a busy fleet looks often");
 }
 
 #[tokio::test]

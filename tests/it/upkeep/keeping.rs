@@ -18,13 +18,20 @@ struct Running {
     task: JoinHandle<()>,
 }
 
+fn settings() -> SchedulerSettings {
+    SchedulerSettings {
+        lease_ttl: Duration::from_secs(1),
+        default_schedules: false,
+        ..SchedulerSettings::default()
+    }
+}
+
 impl Running {
     fn start(db: &TestDb) -> Self {
-        let settings = SchedulerSettings {
-            lease_ttl: Duration::from_secs(1),
-            default_schedules: false,
-            ..SchedulerSettings::default()
-        };
+        Self::with(db, settings())
+    }
+
+    fn with(db: &TestDb, settings: SchedulerSettings) -> Self {
         let soft = CancellationToken::new();
         let running = run(settings, db.db.clone(), soft.clone());
         let task = tokio::spawn(async move { running.await.unwrap() });
@@ -110,6 +117,41 @@ async fn a_job_becomes_available_when_it_is_due() {
     // The arrival's transaction began when it was promoted.
     let promoted = db.number("SELECT count(*) FROM fleet.arrival").await;
     assert_eq!(promoted, 1);
+}
+
+#[tokio::test]
+async fn a_job_for_soon_is_promoted_on_time_though_nobody_looks_for_long() {
+    let db = database().await;
+    let seldom = SchedulerSettings {
+        tick_max: Duration::from_secs(10),
+        tick_busy: Duration::from_secs(10),
+        ..settings()
+    };
+    let scheduler = Running::with(&db, seldom);
+    let duties = "SELECT count(*) FROM fleet.duty";
+    until(&db, "the first rounds", duties, 1).await;
+    put(&db, &[due_in(500)]).await;
+    let available = "SELECT count(*) FROM fleet.job WHERE state = 'available'";
+    until(&db, "a promotion", available, 1).await;
+    let late_ms =
+        "SELECT (extract(epoch FROM clock_timestamp() - run_at) * 1000)::bigint FROM fleet.job";
+    let late = db.number(late_ms).await;
+    assert!(late < 2_000, "{late} ms late");
+    scheduler.stop().await;
+}
+
+/// An enqueue may take longer to commit than its job was to wait: then the place that looks begin from is past it.
+#[tokio::test]
+async fn i3_a_job_scheduled_for_a_time_long_promoted_is_found() {
+    let db = database().await;
+    let scheduler = Running::start(&db);
+    put(&db, &[due_in(200)]).await;
+    let available = "SELECT count(*) FROM fleet.job WHERE state = 'available'";
+    until(&db, "a promotion", available, 1).await;
+    db.execute("UPDATE fleet.job SET state = 'scheduled', run_at = now() - interval '1 minute'")
+        .await;
+    until(&db, "the late one", available, 1).await;
+    scheduler.stop().await;
 }
 
 #[tokio::test]

@@ -39,9 +39,11 @@ async fn register_toy(db: &TestDb) {
 async fn worker_holding_all(db: &TestDb, lease_s: i32) {
     let sql = "WITH w AS (
             INSERT INTO fleet.worker (id, host, pid, version, queues, kinds, capacity, started_at, renewed_at, lease_until)
-            SELECT gen_random_uuid(), 'dead', 1, 'test', '{}', '{toy}', 9, now(), now(), now() + make_interval(secs => $1) RETURNING id)
-        UPDATE fleet.job SET state = 'running', worker_id = w.id, token = 1, attempt = attempt + 1, claim_no = claim_no + 1, started_at = now()
-        FROM w WHERE state = 'available'";
+            SELECT gen_random_uuid(), 'dead', 1, 'test', '{}', '{toy}', 9, now(), now(), now() + make_interval(secs => $1) RETURNING id
+        ), held AS (
+            UPDATE fleet.job SET state = 'running', worker_id = w.id, token = 1, attempt = attempt + 1, claim_no = claim_no + 1, started_at = now()
+            FROM w WHERE state = 'available' RETURNING queue, tenant_id, kind)
+        INSERT INTO fleet.flow (at, queue, tenant_id, kind, event, n) SELECT now(), queue, tenant_id, kind, 'started', count(*) FROM held GROUP BY 2, 3, 4";
     sqlx::query(sql)
         .bind(f64::from(lease_s))
         .execute(&db.pool)

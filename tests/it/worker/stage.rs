@@ -125,7 +125,7 @@ async fn promote_for_ever(pool: sqlx::PgPool) {
     loop {
         if let Ok(mut conn) = pool.acquire().await {
             // A test may cut this connection too; the next one will do.
-            let _ = promote(&mut conn, 1_000).await;
+            let _ = promote(&mut conn, None, 1_000).await;
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
     }

@@ -229,7 +229,9 @@ impl Engine {
         let conn = &mut self.conn;
         match call {
             Call::Promote => {
-                return Ok(Answer::Count(promote::promote(conn, ALL).await?.available));
+                return Ok(Answer::Count(
+                    promote::promote(conn, None, ALL).await?.available,
+                ));
             }
             Call::Expire => return Ok(Answer::Count(promote::expire(conn, ALL).await?)),
             Call::Rescue => return Ok(Answer::Rescued(rescue::rescue(conn, LEASE).await?)),

@@ -188,12 +188,9 @@ async fn select(
                 NULL::timestamptz AS finished_at, worker_id, parent_id, tags
             FROM (
                 (SELECT * FROM fleet.job WHERE $1 ORDER BY id DESC)
-                UNION ALL
-                (SELECT * FROM fleet.job WHERE 'blocked' = ANY ($2::text[]) AND shelf = 2 ORDER BY id DESC)
-                UNION ALL
-                (SELECT * FROM fleet.job WHERE 'scheduled' = ANY ($2) AND shelf = 1 ORDER BY id DESC)
-                UNION ALL
-                (SELECT * FROM fleet.job WHERE 'available' = ANY ($2) AND shelf = 0 AND state = 'available' ORDER BY id DESC)
+                UNION ALL (SELECT * FROM fleet.job WHERE 'blocked' = ANY ($2::text[]) AND shelf = 2 ORDER BY id DESC)
+                UNION ALL (SELECT * FROM fleet.job WHERE 'scheduled' = ANY ($2) AND shelf = 1 ORDER BY id DESC)
+                UNION ALL (SELECT * FROM fleet.job WHERE 'available' = ANY ($2) AND shelf = 0 AND state = 'available' ORDER BY id DESC)
                 UNION ALL
                 -- Running jobs stand at the fronts of their lanes; the totals say how many to look for, so that the walk ends before those that wait.
                 (SELECT r.* FROM (

@@ -2,43 +2,52 @@
 //!
 //! Any process may do it at any time: rows that another one is promoting are skipped.
 
+use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use crate::Error;
 
 /// What one round did.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Promoted {
     /// Jobs that became available.
     pub available: usize,
-    /// Jobs discarded because they were not started by their `expires_at`.
-    pub expired: usize,
     /// Queues that gained jobs, for waking workers.
     pub queues: Vec<String>,
+    /// When the last of them was due: it stopped there, if at its batch.
+    pub reached: Option<DateTime<Utc>>,
 }
 
-/// Makes up to `batch` due jobs available, oldest first.
-pub async fn promote(conn: &mut PgConnection, batch: i64) -> Result<Promoted, Error> {
+/// Makes up to `batch` due jobs available, oldest first; where `from` is given, only those due at or after it.
+///
+/// As long as some old snapshot keeps vacuum from removing the index entries of what was promoted, each round from the beginning walks them all.
+pub async fn promote(
+    conn: &mut PgConnection,
+    from: Option<DateTime<Utc>>,
+    batch: i64,
+) -> Result<Promoted, Error> {
     let row = sqlx::query!(
         r#"-- queue.promote
         WITH due AS (
             UPDATE fleet.job SET state = 'available'
             WHERE ctid = ANY (ARRAY(
-                SELECT ctid FROM fleet.job WHERE shelf = 1 AND run_at <= (SELECT fleet.clock())
+                SELECT ctid FROM fleet.job WHERE shelf = 1 AND run_at <= (SELECT fleet.clock()) AND run_at >= COALESCE($2, '-infinity'::timestamptz)
                 ORDER BY run_at LIMIT $1 FOR UPDATE SKIP LOCKED))
               AND state = 'scheduled'
-            RETURNING id, queue
+            RETURNING id, queue, run_at
         )
-        SELECT count(*) AS "n!", COALESCE(array_agg(DISTINCT queue), '{}') AS "queues!", fleet.announce(array_agg(id)) IS NULL AS told FROM due"#,
+        SELECT count(*) AS "n!", COALESCE(array_agg(DISTINCT queue), '{}') AS "queues!", max(run_at) AS reached, fleet.announce(array_agg(id)) IS NULL AS told
+        FROM due"#,
         batch,
+        from,
     )
     .fetch_one(conn)
     .await
     .map_err(Error::database("queue.promote"))?;
     Ok(Promoted {
         available: row.n as usize,
-        expired: 0,
         queues: row.queues,
+        reached: row.reached,
     })
 }
 

@@ -73,7 +73,7 @@ pub(super) async fn move_waiting(
             WHERE id = $1 AND (state IN ('scheduled', 'available') OR state = 'blocked' AND $2::timestamptz IS NOT NULL)
             RETURNING id
         )
-        SELECT fleet.announce(array_agg(id)) IS NULL AS "told!" FROM moved HAVING count(*) > 0"#,
+        SELECT fleet.announce(array_agg(id)) IS NULL AND fleet.foretell($2) IS NULL AS "told!" FROM moved HAVING count(*) > 0"#,
         id.0,
         run_at,
     )
