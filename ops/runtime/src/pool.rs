@@ -41,7 +41,7 @@ pub enum PoolError {
         port: u16,
         database: String,
         user: String,
-        source: sqlx::Error,
+        source: Box<sqlx::Error>,
     },
 }
 
@@ -50,7 +50,7 @@ impl PoolError {
     /// starting, stopping or full.
     pub fn is_outage(&self) -> bool {
         match self {
-            Self::Connect { source, .. } => match source {
+            Self::Connect { source, .. } => match source.as_ref() {
                 sqlx::Error::Io(_) => true,
                 sqlx::Error::Database(said) => said
                     .code()
@@ -128,7 +128,7 @@ fn refused(options: &PgConnectOptions, source: sqlx::Error) -> PoolError {
         // PostgreSQL's own default.
         database: options.get_database().unwrap_or(&user).to_owned(),
         user,
-        source,
+        source: Box::new(source),
     }
 }
 
