@@ -11,8 +11,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use fleet_queue::transitions::enqueue::enqueue_many;
-use fleet_queue::wake::wake;
-use fleet_queue::{Db, EnqueueOutcome, Enqueued, JobState, NewJob, TenantId};
+use fleet_queue::{Db, EnqueueOutcome, Enqueued, JobState, NewJob, Probes, TenantId};
 use sqlx::{Acquire, PgConnection};
 use tokio::sync::{Mutex, mpsc, oneshot};
 
@@ -22,6 +21,7 @@ use crate::enqueue::enqueue_good_part;
 use crate::problem::Problem;
 use crate::request_id;
 use crate::state::act_as;
+use crate::waking::wake_over;
 
 /// Enqueues waiting for their commit at most; past it requests wait to hand theirs in.
 const WAITING_MAX: usize = 10_000;
@@ -109,12 +109,17 @@ impl Intake {
             groups.refuse(&Problem::unavailable());
             return;
         };
-        let mut outcome = together(&mut conn, &groups, Care::None).await;
+        let probes = self.db.probes();
+        let mut outcome = together(&mut conn, probes, &groups, Care::None).await;
         if outcome.as_ref().is_err_and(|problem| !problem.is_outage()) {
-            outcome = together(&mut conn, &groups, Care::EachAlone).await;
+            outcome = together(&mut conn, probes, &groups, Care::EachAlone).await;
         }
         match outcome {
-            Ok(answers) => wake_for(&mut conn, groups.answer(answers)).await,
+            Ok(answers) => {
+                // After the answers: nobody's answer waits for a hint.
+                let queues = groups.answer(answers);
+                wake_over(&mut conn, self.db.probes(), &queues).await;
+            }
             Err(problem) => groups.refuse(&problem),
         }
     }
@@ -181,6 +186,7 @@ type Answers = Vec<Result<Enqueued, Problem>>;
 /// Every job in one transaction; the answers in the groups' order.
 async fn together(
     conn: &mut PgConnection,
+    probes: &Probes,
     groups: &Groups,
     care: Care,
 ) -> Result<Answers, Problem> {
@@ -198,6 +204,8 @@ async fn together(
         record(&mut tx, *tenant, &group.waiters, &enqueued).await?;
         answers.extend(enqueued);
     }
+    let reached = probes.at("api.before_commit").await;
+    reached.map_err(|_| Problem::unavailable())?;
     tx.commit().await?;
     Ok(answers)
 }
@@ -233,13 +241,4 @@ async fn record(
         audit::record_for(conn, who, action, request_ids).await?;
     }
     Ok(())
-}
-
-/// After the answers: nobody's answer waits for a hint, and one that fails is made up for by polling.
-async fn wake_for(conn: &mut PgConnection, queues: Vec<String>) {
-    if !queues.is_empty()
-        && let Err(error) = wake(conn, &queues).await
-    {
-        tracing::debug!(%error, "no worker was woken");
-    }
 }

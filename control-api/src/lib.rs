@@ -29,6 +29,7 @@ mod state;
 mod system;
 mod unstorable;
 mod waiting;
+mod waking;
 
 pub use auth::{Scope, keys};
 pub use server::{ApiError, document, serve};

@@ -124,12 +124,14 @@ impl Renewal {
         let shared = Arc::clone(&self.shared);
         let (asked, ttl) = (Instant::now(), shared.settings.lease_ttl);
         let worker = shared.identity.worker();
+        shared.db.probes().at("worker.before_renew").await?;
         self.line.allow(self.time_left());
         self.line.open().await?;
         let limit = self.time_left();
         let conn = self.line.open().await?;
         let answer = within(limit, renew(conn, worker, ttl, pulse(&shared))).await;
         let renewed = self.line.judge(answer)?;
+        shared.db.probes().at("worker.renewed").await?;
         shared.identity.renewed(asked, ttl, renewed.drain);
         shared.held.cancel(&renewed.cancel);
         self.all_is_well(asked, &renewed);

@@ -201,6 +201,9 @@ impl Loops {
         let _ = timeout(MARGIN, self.handlers.ended()).await;
         self.stop_settling.cancel();
         let _ = (&mut self.settling).await;
+        if shared.db.probes().at("worker.before_depart").await.is_err() {
+            return;
+        }
         match timeout(settings.give_up_after, leave(shared)).await {
             Ok(Ok(0)) => tracing::info!("stopped"),
             Ok(Ok(jobs)) => tracing::warn!(

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use axum::extract::State;
 use axum::http::StatusCode;
-use fleet_queue::wake::wake;
 use fleet_queue::{BATCH_MAX, EnqueueOutcome, Enqueued, JobId, JobState, NewJob, TenantId};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -23,6 +22,7 @@ use crate::idempotency::{self, Answer, IdempotencyKey, Use};
 use crate::openapi::Schemas;
 use crate::problem::Problem;
 use crate::state::{ApiState, act_as};
+use crate::waking::wake_for;
 
 pub(super) fn router() -> OpenApiRouter<ApiState> {
     OpenApiRouter::new().routes(routes!(create_jobs))
@@ -135,10 +135,7 @@ async fn create_jobs(
         idempotency::keep(&mut tx, used, &answer).await?;
     }
     tx.commit().await?;
-    if !queues.is_empty() {
-        let mut conn = state.db.acquire("api.wake").await?;
-        wake(&mut conn, &queues).await?;
-    }
+    wake_for(&state.db, &queues).await;
     Ok(answer)
 }
 

@@ -7,7 +7,7 @@ use fleet_queue::read::{JobDetail, find_job};
 use fleet_queue::transitions::cancel::{Cancelled, cancel};
 use fleet_queue::transitions::reschedule::{reprioritize, reschedule};
 use fleet_queue::transitions::retry::{Retried, retry};
-use fleet_queue::wake::{nudge, wake};
+use fleet_queue::wake::nudge;
 use fleet_queue::{Error, JobId, JobState};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -23,6 +23,7 @@ use crate::extract::{Body, Name, OptionalBody};
 use crate::openapi::Schemas;
 use crate::problem::Problem;
 use crate::state::ApiState;
+use crate::waking::wake_for;
 
 pub(super) fn router() -> OpenApiRouter<ApiState> {
     OpenApiRouter::new()
@@ -111,8 +112,7 @@ impl<'a> Change<'a> {
         self.tx.commit().await?;
         let after = after.ok_or_else(|| Problem::not_found("job"))?;
         if after.state == JobState::Available {
-            let mut conn = self.state.db.acquire("api.wake").await?;
-            wake(&mut conn, std::slice::from_ref(&after.queue)).await?;
+            wake_for(&self.state.db, std::slice::from_ref(&after.queue)).await;
         }
         Ok(Json(after))
     }

@@ -5,7 +5,6 @@ use axum::http::{HeaderMap, StatusCode};
 use fleet_queue::read::{JobDetail, find_job};
 use fleet_queue::telemetry::ENQUEUED;
 use fleet_queue::transitions::enqueue::enqueue;
-use fleet_queue::wake::wake;
 use fleet_queue::{EnqueueOutcome, Enqueued, JobId, JobState, NewJob, TenantId};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -22,6 +21,7 @@ use crate::idempotency::{self, Answer, IdempotencyKey, Use};
 use crate::openapi::Schemas;
 use crate::problem::Problem;
 use crate::state::ApiState;
+use crate::waking::wake_for;
 
 pub(super) fn router() -> OpenApiRouter<ApiState> {
     OpenApiRouter::new().routes(routes!(create_job))
@@ -144,11 +144,12 @@ async fn create_once(
     let action = Action::on_job("jobs.enqueue", job.tenant, &enqueued.id);
     audit::record(&mut tx, caller, action).await?;
     idempotency::keep(&mut tx, used, &answer).await?;
+    let reached = state.db.probes().at("api.before_commit").await;
+    reached.map_err(|_| Problem::unavailable())?;
     tx.commit().await?;
     count(job, enqueued.outcome);
     if enqueued.state == Some(JobState::Available) {
-        let mut conn = state.db.acquire("api.wake").await?;
-        wake(&mut conn, std::slice::from_ref(&job.queue)).await?;
+        wake_for(&state.db, std::slice::from_ref(&job.queue)).await;
     }
     Ok(answer)
 }

@@ -37,17 +37,27 @@ struct Inner {
 }
 
 impl Probes {
-    /// Every probe of the engine, the worker and the scheduler; fault tests are made from this list.
-    pub const ALL: [&'static str; 9] = [
+    /// Every probe there is, named by the role that meets it; fault tests are made from this list.
+    pub const ALL: [&'static str; 19] = [
         "worker.before_claim",
         "worker.claimed",
         "worker.before_run",
         "worker.before_settle",
         "worker.settled",
+        "worker.before_renew",
+        "worker.renewed",
+        "worker.before_depart",
         "cx.before_settle_in",
+        "cx.settled_in",
         "scheduler.before_tick",
         "scheduler.before_commit",
+        "scheduler.committed",
+        "upkeep.promoted",
+        "upkeep.rescued",
         "upkeep.before_commit",
+        "upkeep.committed",
+        "api.before_commit",
+        "api.before_wake",
     ];
 
     /// Probes that a test can steer.

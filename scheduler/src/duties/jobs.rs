@@ -12,6 +12,9 @@ pub(super) async fn promote(upkeep: &Upkeep) -> Result<Round, DutyError> {
     let batch = upkeep.settings.batch;
     let mut tx = upkeep.db.begin("queue.promote").await?;
     let promoted = promote::promote(&mut tx, upkeep.place.due_from(), batch).await?;
+    if promoted.available > 0 {
+        upkeep.db.probes().at("upkeep.promoted").await?;
+    }
     upkeep.commit(tx, "queue.promote").await?;
     upkeep.wake(&promoted.queues).await;
     let done = promoted.available as u64;
@@ -43,6 +46,9 @@ pub(super) async fn expire(upkeep: &Upkeep) -> Result<Round, DutyError> {
 pub(super) async fn rescue(upkeep: &Upkeep) -> Result<Round, DutyError> {
     let mut tx = upkeep.db.begin("queue.rescue").await?;
     let rescued = rescue::rescue(&mut tx, upkeep.settings.lease_ttl).await?;
+    if rescued.workers > 0 {
+        upkeep.db.probes().at("upkeep.rescued").await?;
+    }
     upkeep.commit(tx, "queue.rescue").await?;
     if rescued.workers > 0 {
         tracing::warn!(

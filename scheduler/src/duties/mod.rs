@@ -172,10 +172,12 @@ impl Upkeep {
         &self.settings
     }
 
-    /// Commits a round, unless a test stops it here.
+    /// Commits a round, unless a test stops it before, or lets it fail right after.
     async fn commit(&self, tx: Tx, verb: &'static str) -> Result<(), DutyError> {
         self.db.probes().at("upkeep.before_commit").await?;
-        commit(tx, verb).await.map_err(DutyError::from)
+        commit(tx, verb).await?;
+        self.db.probes().at("upkeep.committed").await?;
+        Ok(())
     }
 
     /// Wakes one sleeper for each queue. A hint: workers poll, so a failure costs a moment and fails no round.

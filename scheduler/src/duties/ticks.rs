@@ -17,6 +17,7 @@ pub(super) async fn fire(upkeep: &Upkeep) -> Result<Round, DutyError> {
     let fired = schedules::fire_due(&mut tx, upkeep.settings.tick_batch).await?;
     probes.at("scheduler.before_commit").await?;
     commit(tx, "schedules.fire_due").await?;
+    probes.at("scheduler.committed").await?;
     tell(&fired);
     let queues: Vec<String> = fired.queues.iter().cloned().collect();
     upkeep.wake(&queues).await;

@@ -235,6 +235,7 @@ impl<D> Cx<D> {
         // Given back, so that a transaction that fails to commit can still be settled as a failed attempt.
         *held = Some(settlement.claim);
         stands(answer?[0])?;
+        self.inner.db.probes().at("cx.settled_in").await?;
         Ok(Done::settled())
     }
 
