@@ -18,6 +18,7 @@ mod api;
 mod cli;
 mod conformance;
 mod engine;
+mod faults;
 mod leaderboard;
 mod migrations;
 mod process;

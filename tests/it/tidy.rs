@@ -11,7 +11,7 @@ const LINES_MAX: usize = 400;
 /// Longest function; longer ones tell more than one story.
 const FUNCTION_LINES_MAX: usize = 70;
 
-fn sources(extension: &str) -> Vec<(PathBuf, String)> {
+pub(crate) fn sources(extension: &str) -> Vec<(PathBuf, String)> {
     let mut found = Vec::new();
     for folder in [
         "jobs",
