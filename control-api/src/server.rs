@@ -180,12 +180,12 @@ fn app(state: ApiState) -> Router {
     let with_key = from_fn_with_state(state.clone(), auth::check_key);
     let bounded = from_fn_with_state(state.clone(), guard::in_bounds);
     let prepared = from_fn_with_state(state.clone(), guard::when_prepared);
-    let queried = from_fn_with_state(queries, queries::refuse_unknown);
+    let parameters = from_fn_with_state(queries, queries::refuse_unknown);
     let busy = busy
-        .layer(queried.clone())
+        .layer(parameters.clone())
         .layer(with_key.clone())
         .layer(bounded);
-    let keyed = busy.merge(waits.layer(queried).layer(with_key));
+    let keyed = busy.merge(waits.layer(parameters).layer(with_key));
     app.merge(keyed.layer(prepared))
         .fallback(guard::no_route)
         .method_not_allowed_fallback(guard::no_method)

@@ -49,7 +49,7 @@ pub(crate) fn connect_later(
     url: &str,
     role: &str,
     probes: Probes,
-) -> Result<Db, PoolError> {
+) -> anyhow::Result<Db> {
     let pool = pool::open(url, &pool_settings(settings, role))?;
     Ok(Db::with_probes(pool, probes))
 }
