@@ -50,7 +50,7 @@ CREATE TABLE fleet.job (
     CONSTRAINT job_blocked_has_blockers CHECK ((state = 'blocked') = (blockers > 0)),
     CONSTRAINT job_concurrency_whole CHECK ((concurrency_key IS NULL) = (concurrency_limit IS NULL))
 ) WITH (
-    fillfactor = 60,                         -- room for the claim's heap-only update beside the row
+    fillfactor = 45,                         -- room for the claim's heap-only update beside every row of a page, and it is the longer one
     autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000,
     autovacuum_vacuum_cost_delay = 0, autovacuum_analyze_scale_factor = 0.05
 );

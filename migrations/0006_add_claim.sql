@@ -72,8 +72,9 @@ CREATE FUNCTION fleet.claim(
     expires_at timestamptz, parent_id uuid, step text, traceparent text, tags text[], metadata jsonb, payload jsonb, level smallint, turn_left integer
 )
 LANGUAGE plpgsql
--- The plan is cached for the session and must be right for the large tables to come, not for the empty ones of a new installation.
-SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
+-- Planned once a session, for the large tables to come and not for the empty ones of a new installation: left to itself the server
+-- takes the few lanes of one claim for a better plan each time, and planning costs as much as claiming.
+SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
 AS $$
 #variable_conflict use_column
 DECLARE
@@ -95,11 +96,9 @@ DECLARE
     v_last     uuid;
     v_got      integer;
     v_rows     tid[];
-    v_served   integer;
     v_quota    integer;
     v_lanes    bigint[];
     v_buckets  bigint[];
-    v_all      tid[] := '{}';
     v_turns    jsonb := '{}';
 BEGIN
     PERFORM pg_advisory_xact_lock(hashtext('fleet.queue'), hashtext(p_queue));
@@ -162,7 +161,7 @@ BEGIN
                 END IF;
             END IF;
 
-            v_quota := GREATEST(1, ceil(v_room::float8 / (SELECT count(DISTINCT (l).tenant_id) FROM unnest(v_window) l))::integer);
+            SELECT GREATEST(1, ceil(v_room::float8 / count(DISTINCT (l).tenant_id)))::integer INTO v_quota FROM unnest(v_window) l;
             WITH open AS (
                 -- What each lane's tightest bucket still lets through; a lane without buckets is not listed.
                 SELECT g.lane, min(fleet.allowance(b, r, l.concurrency_limit, v_now)) AS allowed
@@ -170,58 +169,63 @@ BEGIN
                 LEFT JOIN fleet.limit_rule r ON r.id = b.rule_id JOIN unnest(v_window) l ON l.id = g.lane
                 WHERE v_buckets IS NOT NULL GROUP BY g.lane
             ), lanes AS (
-                SELECT l.*, o.allowed,
-                    CASE WHEN l.tenant_id = v_turn AND v_left > 0 THEN v_left ELSE v_quota * COALESCE(tw.weight, 1) END AS quota
+                SELECT l.id, l.tenant_id, l.head, l.concurrency_limit, v_now - v_age * (l.priority - l.level) AS due_by, o.allowed,
+                    CASE WHEN l.tenant_id = v_turn AND v_left > 0 THEN v_left ELSE v_quota * COALESCE(tw.weight, 1) END AS quota,
+                    min(l.place) OVER (PARTITION BY l.tenant_id) AS turn
                 FROM unnest(v_window) WITH ORDINALITY AS l (id, queue, priority, level, tenant_id, kind, version, concurrency_key, concurrency_limit, suspect, head, head_at, active, active_until, place)
                 LEFT JOIN fleet.tenant_weight tw ON tw.tenant_id = l.tenant_id
                 LEFT JOIN open o ON o.lane = l.id
                 WHERE COALESCE(o.allowed, 1) > 0  -- a closed lane must not use up what others share with it
             ), due AS (
-                SELECT d.row_id, d.run_at, d.id, l.id AS lane, l.tenant_id, l.place, l.quota, l.concurrency_limit,
-                    min(l.place) OVER (PARTITION BY l.tenant_id) AS turn,
-                    row_number() OVER (PARTITION BY l.tenant_id ORDER BY d.run_at, d.id) AS nth
+                SELECT d.row_id, l.id AS lane, l.tenant_id, l.turn, l.quota, l.concurrency_limit,
+                    row_number() OVER (PARTITION BY l.turn ORDER BY d.run_at, d.id) AS nth
                 FROM lanes l CROSS JOIN LATERAL (
                     SELECT j.ctid AS row_id, j.run_at, j.id FROM fleet.job j
-                    WHERE j.lane = l.id AND j.shelf = 0 AND j.run_at >= l.head AND j.run_at <= v_now - v_age * (l.priority - l.level)
+                    WHERE j.lane = l.id AND j.shelf = 0 AND j.run_at >= l.head AND j.run_at <= l.due_by
                       AND j.state = 'available' AND (j.expires_at IS NULL OR j.expires_at > v_now)
                     ORDER BY j.run_at, j.id LIMIT LEAST(l.quota, v_room, l.allowed) FOR UPDATE SKIP LOCKED) d
             ), fair AS (
                 SELECT * FROM due WHERE nth <= quota ORDER BY turn, nth LIMIT v_room
             ), gates AS (
-                SELECT f.row_id, row_number() OVER (PARTITION BY g.bucket_id ORDER BY f.turn, f.nth) AS nth, fleet.allowance(b, r, f.concurrency_limit, v_now) AS allowed, b.id AS bucket_id
+                SELECT f.row_id, row_number() OVER (PARTITION BY b.id ORDER BY f.turn, f.nth) <= fleet.allowance(b, r, f.concurrency_limit, v_now) AS open
                 FROM fair f JOIN unnest(v_lanes, v_buckets) AS g (lane, bucket_id) ON g.lane = f.lane JOIN fleet.bucket b ON b.id = g.bucket_id
                 LEFT JOIN fleet.limit_rule r ON r.id = b.rule_id
                 WHERE v_buckets IS NOT NULL
-            ), gated AS (
-                SELECT row_id, bool_and(nth <= allowed) AS open, array_agg(bucket_id) AS held FROM gates GROUP BY row_id
-            ), pick AS (
-                SELECT f.row_id, g.held FROM fair f LEFT JOIN gated g ON g.row_id = f.row_id WHERE COALESCE(g.open, true)
-            ), claimed AS (
-                UPDATE fleet.job j
-                SET state = 'running', worker_id = p_worker, token = p_token, claim_no = j.claim_no + 1, attempt = j.attempt + 1, started_at = v_now,
-                    held = CASE WHEN v_buckets IS NOT NULL THEN (SELECT p.held FROM pick p WHERE p.row_id = j.ctid) END,
-                    unique_key = CASE WHEN j.unique_until_started THEN NULL ELSE j.unique_key END
-                WHERE j.ctid = ANY (ARRAY(SELECT row_id FROM pick)) AND j.state = 'available'
-                RETURNING j.ctid AS row_id, j.id, j.lane, j.tenant_id, j.kind, j.run_at, j.held
-            ), heads AS (
-                -- Seldom, because every version of a lane's row stays while some old snapshot lives: when it moved far, or once a second.
-                UPDATE fleet.lane l SET head = LEAST(GREATEST(l.head, c.newest), v_margin), head_at = v_now, active_until = v_now + interval '30 seconds'
-                FROM (SELECT lane, max(run_at) AS newest, count(*) AS n FROM claimed GROUP BY lane) c
-                WHERE l.id = c.lane AND (c.n >= 100 OR l.head_at < v_now - interval '1 second')
-            ), used AS (
-                UPDATE fleet.bucket b SET running = b.running + h.n, tokens = b.tokens - h.n
-                FROM (SELECT unnest(held) AS id, count(*) AS n FROM claimed WHERE held IS NOT NULL GROUP BY 1) h WHERE b.id = h.id
-            ), counted AS (
-                INSERT INTO fleet.flow (at, queue, tenant_id, kind, event, n, wait_ms)
-                SELECT v_now, p_queue, tenant_id, kind, 'started', count(*), sum(GREATEST(0, extract(epoch FROM v_now - run_at) * 1000))::bigint
-                FROM claimed GROUP BY tenant_id, kind
             )
-            SELECT count(c.*), array_agg(c.row_id), (SELECT f.tenant_id FROM fair f ORDER BY f.turn DESC, f.nth DESC LIMIT 1),
-                (SELECT max(f.quota) - count(*) FROM fair f WHERE f.turn = (SELECT max(turn) FROM fair))
-            INTO v_got, v_rows, v_last, v_left FROM claimed c;
+            SELECT ARRAY(SELECT row_id FROM fair EXCEPT SELECT row_id FROM gates WHERE NOT open), last.tenant_id, last.unused
+            INTO v_rows, v_last, v_left
+            FROM (SELECT tenant_id, max(quota) - count(*) AS unused FROM fair GROUP BY turn, tenant_id ORDER BY turn DESC LIMIT 1) last;
+
+            RETURN QUERY
+                WITH holds AS (
+                    SELECT g.lane, array_agg(g.bucket_id) AS held FROM unnest(v_lanes, v_buckets) AS g (lane, bucket_id) GROUP BY g.lane
+                ), claimed AS (
+                    UPDATE fleet.job j
+                    SET state = 'running', worker_id = p_worker, token = p_token, claim_no = j.claim_no + 1, attempt = j.attempt + 1, started_at = v_now,
+                        held = CASE WHEN v_buckets IS NOT NULL THEN (SELECT h.held FROM holds h WHERE h.lane = j.lane) END,
+                        unique_key = CASE WHEN j.unique_until_started THEN NULL ELSE j.unique_key END
+                    WHERE j.ctid = ANY (v_rows) AND j.state = 'available'
+                    RETURNING j.*
+                ), heads AS (
+                    -- Seldom, because every version of a lane's row stays while some old snapshot lives: when it moved far, or once a second.
+                    UPDATE fleet.lane l SET head = LEAST(GREATEST(l.head, c.newest), v_margin), head_at = v_now, active_until = v_now + interval '30 seconds'
+                    FROM (SELECT lane, max(run_at) AS newest, count(*) AS n FROM claimed GROUP BY lane) c
+                    WHERE l.id = c.lane AND (c.n >= 100 OR l.head_at < v_now - interval '1 second')
+                ), used AS (
+                    UPDATE fleet.bucket b SET running = b.running + h.n, tokens = b.tokens - h.n
+                    FROM (SELECT unnest(held) AS id, count(*) AS n FROM claimed WHERE held IS NOT NULL GROUP BY 1) h WHERE b.id = h.id
+                ), counted AS (
+                    INSERT INTO fleet.flow (at, queue, tenant_id, kind, event, n, wait_ms)
+                    SELECT v_now, p_queue, tenant_id, kind, 'started', count(*), fleet.ms(sum(GREATEST(v_now - run_at, interval '0')))
+                    FROM claimed GROUP BY tenant_id, kind
+                )
+                SELECT id, tenant_id, kind, version, queue, priority, attempt, max_attempts, crashes, claim_no, timeout_ms,
+                    run_at, created_at, started_at, expires_at, parent_id, step, traceparent, tags, metadata, payload,
+                    NULL::smallint, NULL::integer
+                FROM claimed;
+            GET DIAGNOSTICS v_got = ROW_COUNT;
 
             v_room := v_room - v_got;
-            v_all := v_all || v_rows;
             v_left := CASE WHEN v_room <= 0 THEN GREATEST(0, v_left) ELSE 0 END;
             -- Nothing passed the gates: go on after the whole window, until the circle closes.
             IF v_got = 0 THEN
@@ -241,11 +245,6 @@ BEGIN
                 AND j.run_at <= v_now - v_age * (l.priority - l.level) AND j.state = 'available');
     END LOOP;
 
-    RETURN QUERY
-        SELECT j.id, j.tenant_id, j.kind, j.version, j.queue, j.priority, j.attempt, j.max_attempts, j.crashes, j.claim_no, j.timeout_ms,
-            j.run_at, j.created_at, j.started_at, j.expires_at, j.parent_id, j.step, j.traceparent, j.tags, j.metadata, j.payload,
-            NULL::smallint, NULL::integer
-        FROM fleet.job j WHERE j.ctid = ANY (v_all);
     -- Where the walk stopped, for this worker's next claim: rows without a job, one a level.
     RETURN QUERY
         SELECT NULL::uuid, (t.value->>0)::uuid, NULL::text, NULL::smallint, NULL::text, NULL::smallint, NULL::smallint, NULL::smallint, NULL::smallint, NULL::integer, NULL::integer,

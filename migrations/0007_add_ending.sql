@@ -7,7 +7,7 @@ CREATE FUNCTION fleet.end_jobs(
     p_ids uuid[], p_workers uuid[], p_tokens bigint[], p_states fleet.job_state[], p_reasons text[], p_outputs jsonb[]
 ) RETURNS uuid[]
 LANGUAGE plpgsql
-SET enable_seqscan = off
+SET plan_cache_mode = force_generic_plan SET enable_seqscan = off
 AS $$
 DECLARE
     v_now        timestamptz := fleet.clock();
@@ -35,11 +35,11 @@ BEGIN
     ), outputs AS (
         INSERT INTO fleet.job_output (job_id, tenant_id, at, output) SELECT id, tenant_id, v_now, output FROM ended WHERE output IS NOT NULL
     ), released AS (
-        INSERT INTO fleet.bucket_release (bucket_id, n) SELECT b, count(*) FROM ended, unnest(held) b GROUP BY b
+        INSERT INTO fleet.bucket_release (bucket_id, n) SELECT unnest(held) AS b, count(*) FROM ended WHERE held IS NOT NULL GROUP BY b
     ), counted AS (
         INSERT INTO fleet.flow (at, queue, tenant_id, kind, event, n, run_ms)
         SELECT v_now, queue, tenant_id, kind, end_state::text, count(*),
-            COALESCE(sum(extract(epoch FROM v_now - started_at) * 1000) FILTER (WHERE worker_id IS NOT NULL), 0)::bigint
+            COALESCE(fleet.ms(sum(v_now - started_at) FILTER (WHERE worker_id IS NOT NULL)), 0)
         FROM ended GROUP BY queue, tenant_id, kind, end_state
         UNION ALL  -- these did not leave running: with them the number that runs follows from the totals
         SELECT v_now, queue, tenant_id, kind, 'ended_waiting', count(*), 0 FROM ended WHERE worker_id IS NULL GROUP BY queue, tenant_id, kind
@@ -99,7 +99,7 @@ CREATE FUNCTION fleet.return_jobs(
     p_ids uuid[], p_workers uuid[], p_tokens bigint[], p_run_ats timestamptz[], p_events text[]
 ) RETURNS uuid[]
 LANGUAGE plpgsql
-SET enable_seqscan = off
+SET plan_cache_mode = force_generic_plan SET enable_seqscan = off
 AS $$
 DECLARE
     v_now       timestamptz := fleet.clock();
@@ -129,10 +129,10 @@ BEGIN
         WHERE j.id = i.id AND j.state = 'running' AND j.worker_id = i.worker_id AND j.token = i.token
         RETURNING j.id, j.state, j.queue, j.tenant_id, j.kind, i.event, w.held AS gave_back, w.started_at AS began
     ), released AS (
-        INSERT INTO fleet.bucket_release (bucket_id, n) SELECT b, count(*) FROM back, unnest(gave_back) b GROUP BY b
+        INSERT INTO fleet.bucket_release (bucket_id, n) SELECT unnest(gave_back) AS b, count(*) FROM back WHERE gave_back IS NOT NULL GROUP BY b
     ), counted AS (
         INSERT INTO fleet.flow (at, queue, tenant_id, kind, event, n, run_ms)
-        SELECT v_now, queue, tenant_id, kind, event, count(*), COALESCE(sum(extract(epoch FROM v_now - began) * 1000), 0)::bigint
+        SELECT v_now, queue, tenant_id, kind, event, count(*), COALESCE(fleet.ms(sum(v_now - began)), 0)
         FROM back GROUP BY queue, tenant_id, kind, event
     )
     SELECT array_agg(id) INTO v_back FROM back;
