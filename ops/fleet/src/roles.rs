@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use fleet_control_api::ApiSettings;
-use fleet_queue::{Db, Probes, Registry, kinds};
+use fleet_queue::{Db, Probes, Registry};
 use fleet_runtime::config::{Settings, Sources};
 use fleet_runtime::lifecycle::{Exit, Lifecycle, Shutdown};
 use fleet_runtime::pool::{self, PoolError, PoolSettings};
@@ -111,14 +111,6 @@ pub(crate) fn registry(diagnostics: bool) -> Registry {
     } else {
         families
     }
-}
-
-/// Writes the kinds down, so that the API, the CLI and SQL callers know them.
-pub(crate) async fn register_kinds(db: &Db, registry: &Registry) -> anyhow::Result<()> {
-    let infos: Vec<_> = registry.infos().cloned().collect();
-    let mut conn = db.acquire("kinds.register").await?;
-    kinds::register_kinds(&mut conn, &infos).await?;
-    Ok(())
 }
 
 /// Logs and metrics of a process that runs roles.

@@ -1,182 +1,125 @@
-//! `fleet bench`: how fast the engine is, on a database of its own that is gone afterwards.
-//!
-//! Machines are noisy: each round is measured by itself, and the median is quoted with its spread.
+//! `fleet bench`: how fast the fleet is, on databases that are made for it and dropped afterwards.
 
-mod drain;
-mod enqueue;
-mod meter;
-mod stage;
+mod draw;
 
 use std::process::ExitCode;
 
+use anyhow::Context;
 use clap::{Args, Subcommand};
-use serde::Serialize;
+use fleet_bench::{Part, Size};
 
-use self::meter::Used;
-use self::stage::Stage;
 use crate::database::Target;
-use crate::output::{Out, Table, count, span};
+use crate::output::Out;
 
-/// Measure the engine, on a database that is made for it and dropped afterwards
+/// Measure the fleet, on databases that are made for it and dropped afterwards
+///
+/// Without --database-url a server is started for the purpose, as durable as a real one.
+/// The exit code is 1 where a target is missed.
 #[derive(Args, Debug)]
 pub(crate) struct Bench {
     #[command(flatten)]
     target: Target,
     #[command(flatten)]
-    size: Size,
+    extent: Extent,
     #[command(subcommand)]
     what: What,
 }
 
 #[derive(Args, Clone, Copy, Debug)]
-struct Size {
-    /// Jobs in a round
-    #[arg(long, global = true, value_name = "N", default_value_t = 20_000)]
-    jobs: usize,
-    /// Rounds
+struct Extent {
+    /// Jobs in each turn [default: what the benchmark is usually held with]
+    #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    jobs: Option<u64>,
+    /// Rounds; in each, everybody has a turn
     #[arg(long, global = true, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
     rounds: u32,
-    /// Jobs that run at the same time
+    /// Handlers at once, in a worker
     #[arg(long, global = true, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..))]
     concurrency: u32,
-    /// Jobs in one enqueue
-    #[arg(long, global = true, value_name = "N", default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=10_000))]
-    batch: u32,
+    /// Jobs that wait in large tables; as many are scheduled, and ten times as many have ended
+    #[arg(long, global = true, value_name = "N", default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(1..))]
+    stock: u64,
+    /// Let other queues take part (built apart, see ops/bench/README.md)
+    #[arg(long, global = true)]
+    peers: bool,
 }
 
-#[derive(Clone, Copy, Debug, Subcommand)]
+#[derive(Clone, Debug, Subcommand)]
 enum What {
-    /// Jobs that do nothing wait already; a worker runs them all
+    /// Jobs that do nothing wait already; one worker process runs them all
     Drain,
-    /// Jobs are enqueued, batch by batch, over one connection
+    /// Jobs are enqueued: in bulk, and one by one over HTTP
     Enqueue,
-}
-
-/// What was measured.
-#[derive(Debug, Serialize)]
-struct Report {
-    bench: &'static str,
-    jobs: usize,
-    /// Median, least and most over the rounds.
-    jobs_per_s: Spread,
-    client_cpu_us_per_job: Spread,
-    /// None where the server runs elsewhere.
-    server_cpu_us_per_job: Option<Spread>,
-    rounds: Vec<Used>,
-}
-
-#[derive(Debug, Serialize)]
-struct Spread {
-    median: f64,
-    least: f64,
-    most: f64,
-}
-
-impl Spread {
-    fn of(mut values: Vec<f64>) -> Self {
-        values.sort_by(f64::total_cmp);
-        let (middle, last) = (values.len() / 2, values.len() - 1);
-        Self {
-            median: values[middle],
-            least: values[0],
-            most: values[last],
-        }
-    }
+    /// How soon a job starts on a worker that idles, and on one that is busy
+    Latency,
+    /// Draining with large tables beside empty ones
+    Backlog,
+    /// Claims while a transaction elsewhere keeps vacuum from removing anything
+    Xmin,
+    /// Draining under caps and rates, and whether they hold
+    Limits,
+    /// How soon one tenant's job starts while another has a backlog
+    Fairness,
+    /// More and more worker processes
+    Scale,
+    /// What worker, scheduler and API cost with nothing to do
+    Idle,
+    /// Play an entrant's part, for a benchmark that runs already
+    #[command(hide = true)]
+    Contestant {
+        /// The part, as JSON
+        part: String,
+        /// Jobs in its turn
+        turn: u64,
+    },
 }
 
 impl Bench {
     pub(crate) async fn run(self, out: Out) -> anyhow::Result<ExitCode> {
-        // Without any database named, a server is started for the purpose: durable, as a real one is.
-        let given = self.target.given();
-        let stage = Stage::set(given.as_deref()).await?;
-        let rounds = self.measure(&stage, out).await;
-        stage.clear().await?;
-        let report = self.report(rounds?);
-        out.answer(&report, |page| {
-            let mut table = Table::new(&["", ">MEDIAN", ">LEAST", ">MOST"]);
-            let mut row = |name: &str, spread: &Spread| {
-                table.row(
-                    [
-                        name,
-                        &figure(spread.median),
-                        &figure(spread.least),
-                        &figure(spread.most),
-                    ]
-                    .map(Into::into),
-                );
-            };
-            row("jobs/s", &report.jobs_per_s);
-            row("client CPU µs/job", &report.client_cpu_us_per_job);
-            if let Some(server) = &report.server_cpu_us_per_job {
-                row("server CPU µs/job", server);
-            }
-            page.heading(&format!(
-                "{}: {} rounds of {} jobs",
-                report.bench,
-                report.rounds.len(),
-                count(report.jobs as i64)
-            ));
-            page.table(&table, "");
-        })?;
+        use fleet_bench::Bench;
+        let bench = match &self.what {
+            What::Drain => Bench::Drain,
+            What::Enqueue => Bench::Enqueue,
+            What::Latency => Bench::Latency,
+            What::Backlog => Bench::Backlog,
+            What::Xmin => Bench::Xmin,
+            What::Limits => Bench::Limits,
+            What::Fairness => Bench::Fairness,
+            What::Scale => Bench::Scale,
+            What::Idle => Bench::Idle,
+            What::Contestant { part, turn } => return self.play(part, *turn).await,
+        };
+        let bar = out.progress().bar(bench.name(), 0);
+        let tick = |over, turns, entrant: &str| {
+            bar.set_length(turns as u64);
+            bar.set_position(over as u64);
+            bar.set_message(entrant.to_owned());
+        };
+        let url = self.target.given();
+        let report = fleet_bench::run(bench, self.extent.into(), url.as_deref(), tick).await;
+        bar.finish_and_clear();
+        let report = report?;
+        out.answer(&report, |page| draw::report(&report, page))?;
+        Ok(ExitCode::from(u8::from(!report.is_met())))
+    }
+
+    async fn play(&self, part: &str, turn: u64) -> anyhow::Result<ExitCode> {
+        let part: Part = serde_json::from_str(part).context("the part cannot be read")?;
+        let url = self.target.given();
+        let url = url.context("DATABASE_URL names no database")?;
+        fleet_bench::play(part, &url, turn).await?;
         Ok(ExitCode::SUCCESS)
     }
-
-    async fn measure(&self, stage: &Stage, out: Out) -> anyhow::Result<Vec<Used>> {
-        let bar = out.progress().bar(self.name(), u64::from(self.size.rounds));
-        let mut rounds = Vec::new();
-        for _ in 0..self.size.rounds {
-            let used = match self.what {
-                What::Drain => drain::round(stage, self.size).await?,
-                What::Enqueue => enqueue::round(stage, self.size).await?,
-            };
-            bar.inc(1);
-            bar.set_message(span(used.wall));
-            rounds.push(used);
-        }
-        bar.finish_and_clear();
-        Ok(rounds)
-    }
-
-    fn name(&self) -> &'static str {
-        match self.what {
-            What::Drain => "drain",
-            What::Enqueue => "enqueue",
-        }
-    }
-
-    fn report(&self, rounds: Vec<Used>) -> Report {
-        let jobs = self.size.jobs as f64;
-        let spread = |of: &dyn Fn(&Used) -> f64| Spread::of(rounds.iter().map(of).collect());
-        let server: Option<Vec<f64>> = rounds
-            .iter()
-            .map(|used| Some(used.server_cpu?.as_micros() as f64 / jobs))
-            .collect();
-        Report {
-            bench: self.name(),
-            jobs: self.size.jobs,
-            jobs_per_s: spread(&|used| jobs / used.wall.as_secs_f64()),
-            client_cpu_us_per_job: spread(&|used| used.client_cpu.as_micros() as f64 / jobs),
-            server_cpu_us_per_job: server.map(Spread::of),
-            rounds,
-        }
-    }
 }
 
-fn figure(value: f64) -> String {
-    if value >= 100.0 {
-        count(value.round() as i64)
-    } else {
-        format!("{value:.1}")
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_median_is_the_middle_one() {
-        let spread = Spread::of(vec![3.0, 1.0, 2.0]);
-        assert_eq!((spread.least, spread.median, spread.most), (1.0, 2.0, 3.0));
+impl From<Extent> for Size {
+    fn from(given: Extent) -> Self {
+        Self {
+            jobs: given.jobs,
+            rounds: given.rounds,
+            concurrency: given.concurrency as usize,
+            stock: given.stock,
+            peers: given.peers,
+        }
     }
 }
