@@ -129,10 +129,10 @@ async fn settle_distinct(
     let returns: Vec<_> = settlements.iter().filter_map(return_of).collect();
     let quiet = returns.is_empty() && ends.iter().all(|end| end.state == JobState::Completed);
     let accepted = if quiet {
-        end(conn, VERB, &ends).await? // the common case: a single statement, no transaction around it
+        HashSet::from_iter(end(conn, VERB, &ends).await?) // the common case: a single statement, no transaction around it
     } else {
         let mut tx = conn.begin().await.map_err(Error::database(VERB))?;
-        let mut accepted = end(&mut tx, VERB, &ends).await?;
+        let mut accepted = HashSet::from_iter(end(&mut tx, VERB, &ends).await?);
         accepted.extend(give_back(&mut tx, VERB, &returns).await?);
         record_attempts(&mut tx, settlements, &accepted).await?;
         tx.commit().await.map_err(Error::database(VERB))?;
@@ -189,7 +189,7 @@ fn return_of(settlement: &Settlement) -> Option<Return> {
 async fn record_attempts(
     conn: &mut PgConnection,
     settlements: &[Settlement],
-    accepted: &[uuid::Uuid],
+    accepted: &HashSet<uuid::Uuid>,
 ) -> Result<(), Error> {
     let worth: Vec<(&Settlement, &'static str, Option<&str>)> = settlements
         .iter()
