@@ -17,6 +17,7 @@
 mod api;
 mod cli;
 mod conformance;
+mod documents;
 mod engine;
 mod faults;
 mod leaderboard;
