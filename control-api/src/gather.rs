@@ -10,6 +10,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use fleet_queue::history::Event;
 use fleet_queue::transitions::enqueue::enqueue_many;
 use fleet_queue::{Db, EnqueueOutcome, Enqueued, JobState, NewJob, Probes, TenantId};
 use sqlx::{Acquire, PgConnection};
@@ -116,6 +117,7 @@ impl Intake {
         }
         match outcome {
             Ok(answers) => {
+                self.db.history().note(|| groups.enqueued(&answers));
                 // After the answers: nobody's answer waits for a hint.
                 let queues = groups.answer(answers);
                 wake_over(&mut conn, self.db.probes(), &queues).await;
@@ -143,6 +145,12 @@ impl Groups {
             group.waiters.push(item.waiter);
         }
         Self(groups)
+    }
+
+    fn enqueued(&self, answers: &Answers) -> Event {
+        let jobs = self.0.values().flat_map(|group| &group.jobs);
+        let made = jobs.zip(answers);
+        Event::enqueued(made.filter_map(|(job, answer)| Some((job, answer.as_ref().ok()?))))
     }
 
     /// Answers everybody; gives the queues that gained a job to run now. A caller that hung up has its job all the same.

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
+use fleet_queue::history::{ClaimedJob, Event};
 use fleet_queue::transitions::claim::{claim, give_back};
 use fleet_queue::{Claim, ClaimRequest, Claimed, Turns, WorkerId, telemetry};
 use tokio::time::Instant;
@@ -131,6 +132,8 @@ impl Intake {
         let begun = Instant::now();
         let call_limit = self.line.limit();
         let conn = self.line.open().await?;
+        let history = self.shared.db.history();
+        history.note(|| claiming(&request));
         let answer = within(call_limit, claim(conn, request, &mut self.turns[queue])).await;
         let answer = match answer {
             Ok(jobs) => probes
@@ -145,6 +148,7 @@ impl Intake {
                 self.unsure.push(Unsure::new(self.worker, queue, token));
             }
         })?;
+        history.note(|| claimed(self.worker, token, &jobs));
         let name = &self.shared.queues[queue];
         metrics::histogram!(telemetry::CLAIM_SECONDS, "queue" => name.clone())
             .record(begun.elapsed());
@@ -243,5 +247,22 @@ impl Unsure {
             ask_at,
             last: false,
         }
+    }
+}
+
+fn claiming(request: &ClaimRequest<'_>) -> Event {
+    Event::Claiming {
+        worker: request.worker,
+        token: request.token,
+        queue: request.queue.to_owned(),
+        limit: request.limit,
+    }
+}
+
+fn claimed(worker: WorkerId, token: i64, jobs: &[(Claim, Claimed)]) -> Event {
+    Event::Claimed {
+        worker,
+        token,
+        jobs: jobs.iter().map(|(_, job)| ClaimedJob::from(job)).collect(),
     }
 }

@@ -7,6 +7,7 @@ use std::task::{Context, Poll};
 
 use apalis_core::error::BoxDynError;
 use apalis_core::task::Task;
+use fleet_queue::history::{Event, Held};
 use fleet_queue::transitions::settle::FailureKind;
 use fleet_queue::{Backoff, Claimed, Done, Failure, Outcome, telemetry};
 use futures::future::BoxFuture;
@@ -120,6 +121,9 @@ impl Attempt {
             },
         };
         if let Some(finished) = take(&self.job, &self.claim, forgotten).await {
+            let held = Held::from(&finished.settlement.claim);
+            let history = self.shared.db.history();
+            history.note(|| Event::Committed { held });
             self.shared.unproven.note(finished);
         }
     }

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use fleet_queue::history::Event;
 use fleet_queue::transitions::renew::{Pulse, Renewed, renew, review};
 use fleet_queue::workers::{depart, register};
 use fleet_queue::{WorkerId, telemetry};
@@ -143,6 +144,14 @@ impl Renewal {
 
     fn all_is_well(&mut self, asked: Instant, renewed: &Renewed) {
         let before = std::mem::replace(&mut self.server_started_at, renewed.server_started_at);
+        if before != renewed.server_started_at {
+            let (worker, server_started_at) =
+                (self.shared.identity.worker(), renewed.server_started_at);
+            self.shared.db.history().note(|| Event::Leased {
+                worker,
+                server_started_at,
+            });
+        }
         if before.is_some() && before != renewed.server_started_at {
             tracing::warn!("the database server was restarted or replaced; reviewing every claim");
             self.troubled = true;
@@ -210,6 +219,10 @@ impl Renewal {
     /// This worker is ended: drops what it held and goes on as a new one, however long registering takes.
     async fn become_another(&mut self) {
         let old = self.shared.identity.worker();
+        self.shared
+            .db
+            .history()
+            .note(|| Event::LeaseEnded { worker: old });
         tracing::error!(worker = %old, "the lease is lost; stopping every handler, dropping their results, going on as a new worker");
         self.shared.held.stop_all(StopReason::LeaseLost);
         for job in self.shared.lineup.take_all() {

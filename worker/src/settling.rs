@@ -7,6 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use fleet_queue::history::Event;
 use fleet_queue::transitions::settle::settle;
 use fleet_queue::{Db, Error, Settled, WorkerId, telemetry};
 use tokio::sync::mpsc;
@@ -133,8 +134,11 @@ impl Settling {
         let begun = Instant::now();
         let limit = self.line.limit();
         let conn = self.line.open().await?;
+        let history = self.db.history();
+        history.note(|| Event::settling(batch.settlements(), false));
         let answer = within(limit, settle(conn, batch.settlements())).await;
         let answers = self.line.judge(answer).inspect_err(|_| batch.sent())?;
+        history.note(|| Event::settled(batch.settlements(), &answers, false));
         metrics::histogram!(telemetry::SETTLE_SECONDS).record(begun.elapsed());
         let settled = self.db.probes().at("worker.settled").await;
         settled.inspect_err(|_| batch.sent())?;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use axum::extract::State;
 use axum::http::StatusCode;
+use fleet_queue::history::Event;
 use fleet_queue::{BATCH_MAX, EnqueueOutcome, Enqueued, JobId, JobState, NewJob, TenantId};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -130,11 +131,15 @@ async fn create_jobs(
     }
     batch.enqueue(&mut tx, &caller).await?;
     let queues = batch.due_queues();
+    let made = state.db.history().is_kept().then(|| batch.enqueued());
     let answer = Answer::new(StatusCode::OK, json!(batch.answer()));
     if let Some(used) = &used {
         idempotency::keep(&mut tx, used, &answer).await?;
     }
     tx.commit().await?;
+    if let Some(made) = made {
+        state.db.history().note(|| made);
+    }
     wake_for(&state.db, &queues).await;
     Ok(answer)
 }
@@ -192,6 +197,16 @@ impl Batch {
         }
         act_as(tx, &who.sees()).await?;
         Ok(())
+    }
+
+    fn enqueued(&self) -> Event {
+        let jobs = self.jobs.values().flatten();
+        Event::enqueued(
+            jobs.filter_map(|(place, job)| match &self.outcomes[*place] {
+                Some(Ok(enqueued)) => Some((job, enqueued)),
+                _ => None,
+            }),
+        )
     }
 
     fn due_queues(&self) -> Vec<String> {

@@ -2,6 +2,7 @@
 
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
+use fleet_queue::history::Event;
 use fleet_queue::read::{JobDetail, find_job};
 use fleet_queue::telemetry::ENQUEUED;
 use fleet_queue::transitions::enqueue::enqueue;
@@ -147,6 +148,8 @@ async fn create_once(
     let reached = state.db.probes().at("api.before_commit").await;
     reached.map_err(|_| Problem::unavailable())?;
     tx.commit().await?;
+    let history = state.db.history();
+    history.note(|| Event::enqueued([(job, &enqueued)]));
     count(job, enqueued.outcome);
     if enqueued.state == Some(JobState::Available) {
         wake_for(&state.db, std::slice::from_ref(&job.queue)).await;

@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use fleet_queue::history::{Change, Event};
 use fleet_queue::limits::{LimitInUse, LimitRule, list_limits, remove_limit, set_limit};
 use fleet_queue::wake::{slept_for, wake};
 use schemars::JsonSchema;
@@ -97,6 +98,10 @@ async fn put_limit(
         rate: body.rate,
         burst: body.burst,
     };
+    let change = Change::Limit(rule.clone());
+    state.db.history().note(|| Event::Changing {
+        change: change.clone(),
+    });
     let mut tx = state.acting(&caller).await?;
     set_limit(&mut tx, &rule).await?;
     let mut action = Action::on_platform("limits.set", &rule.name);
@@ -104,6 +109,7 @@ async fn put_limit(
     audit::record(&mut tx, &caller, action).await?;
     let set = list_limits(&mut tx).await?;
     tx.commit().await?;
+    state.db.history().note(|| Event::Changed { change });
     wake_all(&state).await?;
     let set = set.into_iter().find(|limit| limit.rule.name == rule.name);
     set.map(Json).ok_or_else(|| Problem::not_found("limit"))
@@ -120,6 +126,10 @@ async fn delete_limit(
     Name(name): Name<String>,
 ) -> Result<StatusCode, Problem> {
     caller.need_platform(Scope::JobsManage)?;
+    let change = Change::NoLimit(name.clone());
+    state.db.history().note(|| Event::Changing {
+        change: change.clone(),
+    });
     let mut tx = state.acting(&caller).await?;
     if !remove_limit(&mut tx, &name).await? {
         return Err(Problem::not_found("limit"));
@@ -131,6 +141,7 @@ async fn delete_limit(
     )
     .await?;
     tx.commit().await?;
+    state.db.history().note(|| Event::Changed { change });
     wake_all(&state).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -5,6 +5,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use chrono::{DateTime, Utc};
 use fleet_queue::TenantId;
+use fleet_queue::history::{Change, Event};
 use fleet_queue::read::{PauseInfo, list_pauses};
 use fleet_queue::transitions::pause::{Pause, PauseScope, pause};
 use fleet_queue::transitions::resume::resume;
@@ -75,6 +76,14 @@ async fn set(
         by: &by,
         until: body.until,
     };
+    let change = Change::Pause {
+        scope,
+        name: name.to_owned(),
+        until: body.until,
+    };
+    state.db.history().note(|| Event::Changing {
+        change: change.clone(),
+    });
     let mut tx = state.acting(caller).await?;
     pause(&mut tx, wanted).await?;
     let mut action = Action::on_platform("pauses.pause", name);
@@ -83,6 +92,7 @@ async fn set(
     audit::record(&mut tx, caller, action).await?;
     let pauses = list_pauses(&mut tx).await?;
     tx.commit().await?;
+    state.db.history().note(|| Event::Changed { change });
     let set = pauses
         .into_iter()
         .find(|p| p.scope == scope && p.name == name);
@@ -96,6 +106,13 @@ async fn lift(
     (scope, name): (PauseScope, &str),
 ) -> Result<StatusCode, Problem> {
     caller.need_platform(Scope::JobsManage)?;
+    let change = Change::Resume {
+        scope,
+        name: name.to_owned(),
+    };
+    state.db.history().note(|| Event::Changing {
+        change: change.clone(),
+    });
     let mut tx = state.acting(caller).await?;
     if !resume(&mut tx, scope, name).await? {
         return Err(Problem::not_found("pause"));
@@ -104,6 +121,7 @@ async fn lift(
     action.detail = Some(json!({ "scope": scope }));
     audit::record(&mut tx, caller, action).await?;
     tx.commit().await?;
+    state.db.history().note(|| Event::Changed { change });
     // Whoever sleeps may have something to do again; for a tenant or a kind nobody knows in which queue.
     let mut conn = state.db.acquire("api.wake").await?;
     let mut queues: Vec<String> = match scope {

@@ -6,6 +6,7 @@ use sqlx::Connection as _;
 use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnection, PgPool};
 
+use crate::history::History;
 use crate::{Error, Probes};
 
 /// A connection that somebody owns.
@@ -34,27 +35,35 @@ pub fn expected_version() -> i64 {
 /// A transaction of its own, rolled back where it is dropped.
 pub type Tx = sqlx::Transaction<'static, sqlx::Postgres>;
 
-/// The database and the process's probes. Cheap to clone.
+/// The database, the process's probes and its history. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Db {
     pool: PgPool,
     probes: Probes,
+    history: History,
 }
 
 impl Db {
     /// A handle on a pool, without probes.
     #[must_use]
     pub fn new(pool: PgPool) -> Self {
-        Self {
-            pool,
-            probes: Probes::default(),
-        }
+        Self::with_probes(pool, Probes::default())
     }
 
     /// The same with probes that a test steers.
     #[must_use]
     pub fn with_probes(pool: PgPool, probes: Probes) -> Self {
-        Self { pool, probes }
+        Self {
+            pool,
+            probes,
+            history: History::default(),
+        }
+    }
+
+    /// The same, with a history kept of what its process does.
+    #[must_use]
+    pub fn remembering(self, history: History) -> Self {
+        Self { history, ..self }
     }
 
     /// The pool, for handlers and reads.
@@ -67,6 +76,12 @@ impl Db {
     #[must_use]
     pub fn probes(&self) -> &Probes {
         &self.probes
+    }
+
+    /// Where the process notes what it asked and was answered.
+    #[must_use]
+    pub fn history(&self) -> &History {
+        &self.history
     }
 
     /// A connection from the pool.

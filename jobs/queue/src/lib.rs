@@ -8,6 +8,7 @@ mod circle;
 mod db;
 pub mod duties;
 mod error;
+pub mod history;
 mod ids;
 pub mod job;
 pub mod kinds;

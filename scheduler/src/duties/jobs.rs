@@ -1,5 +1,6 @@
 //! Duties that move jobs: promote, expire, rescue.
 
+use fleet_queue::history::Event;
 use fleet_queue::telemetry;
 use fleet_queue::transitions::{promote, rescue};
 use fleet_queue::wake::slept_for;
@@ -51,6 +52,11 @@ pub(super) async fn rescue(upkeep: &Upkeep) -> Result<Round, DutyError> {
     }
     upkeep.commit(tx, "queue.rescue").await?;
     if rescued.workers > 0 {
+        upkeep.db.history().note(|| Event::Rescued {
+            workers: rescued.workers,
+            returned: rescued.returned,
+            discarded: rescued.discarded,
+        });
         tracing::warn!(
             workers = rescued.workers,
             returned = rescued.returned,

@@ -1,6 +1,7 @@
 //! Duties over schedules: fire their ticks, and have those that ship with this binary.
 
 use fleet_queue::WorkerId;
+use fleet_queue::history::{Event, History};
 use fleet_queue::schedules::{self, Fired};
 use fleet_queue::telemetry;
 use fleet_queue::wake::nudge;
@@ -17,6 +18,7 @@ pub(super) async fn fire(upkeep: &Upkeep) -> Result<Round, DutyError> {
     let fired = schedules::fire_due(&mut tx, upkeep.settings.tick_batch).await?;
     probes.at("scheduler.before_commit").await?;
     commit(tx, "schedules.fire_due").await?;
+    note(upkeep.db.history(), &fired);
     probes.at("scheduler.committed").await?;
     tell(&fired);
     let queues: Vec<String> = fired.queues.iter().cloned().collect();
@@ -32,6 +34,17 @@ pub(super) async fn fire(upkeep: &Upkeep) -> Result<Round, DutyError> {
             "failed": fired.failed,
         }),
     })
+}
+
+fn note(history: &History, fired: &Fired) {
+    for tick in &fired.ticks {
+        history.note(|| Event::Ticked {
+            schedule: tick.schedule.clone(),
+            tick_at: tick.tick_at,
+            job: tick.job,
+            fired: tick.fired,
+        });
+    }
 }
 
 /// Counts and logs what was committed.
