@@ -12,11 +12,13 @@ use serde_json::json;
 use sqlx::{PgConnection, PgPool};
 use tokio_util::sync::CancellationToken;
 
+use super::lent::Lent;
 use super::outcome::{Done, JobError};
+use crate::history::Event;
 use crate::new_job::OUTPUT_BYTES_MAX;
 use crate::transitions::progress::{self, LogLine, STEP_BYTES_MAX};
 use crate::transitions::{enqueue, settle};
-use crate::{Claim, Claimed, Db, Enqueued, NewJob, Outcome, Settled, Settlement, TenantId};
+use crate::{Claim, Claimed, Db, Enqueued, NewJob, Outcome, Settled, TenantId};
 
 /// Most lines of a job's log in one attempt.
 pub const LOG_LINES_MAX: i32 = 1_000;
@@ -222,18 +224,16 @@ impl<D> Cx<D> {
         {
             return Err(JobError::discard("the output is over 1 MiB of JSON"));
         }
-        let mut held = self.inner.claim.lock().await;
-        let claim = held.take().ok_or_else(JobError::lease_lost)?;
-        let job = self.job();
-        let settlement = Settlement {
-            claim,
-            outcome: Outcome::Completed { output },
-            attempt: job.attempt,
-            max_attempts: job.max_attempts,
-        };
-        let answer = settle::settle(tx, std::slice::from_ref(&settlement)).await;
-        // Given back, so that a transaction that fails to commit can still be settled as a failed attempt.
-        *held = Some(settlement.claim);
+        let held = self.inner.claim.lock().await;
+        // Given back at the end, so that a transaction that fails to commit can still be settled as a failed attempt.
+        let lent = Lent::take(held, Outcome::Completed { output }, self.job());
+        let lent = lent.ok_or_else(JobError::lease_lost)?;
+        let history = self.inner.db.history();
+        history.note(|| Event::settling(lent.settlements(), true));
+        let answer = settle::settle(tx, lent.settlements()).await;
+        if let Ok(answers) = &answer {
+            history.note(|| Event::settled(lent.settlements(), answers, true));
+        }
         stands(answer?[0])?;
         self.inner.db.probes().at("cx.settled_in").await?;
         Ok(Done::settled())

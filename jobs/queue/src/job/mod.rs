@@ -1,6 +1,7 @@
 //! What an author of jobs sees: the trait, its results, its context, and the registry.
 
 mod context;
+mod lent;
 mod outcome;
 mod registry;
 
