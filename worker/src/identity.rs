@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use fleet_queue::WorkerId;
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 /// What is believed of the worker now.
@@ -24,7 +24,8 @@ pub(crate) struct Standing {
 #[derive(Debug)]
 pub(crate) struct Identity {
     standing: watch::Sender<Standing>,
-    doubted: Notify,
+    /// Whom the database said to be ended, last.
+    doubted: watch::Sender<Option<WorkerId>>,
 }
 
 impl Identity {
@@ -37,7 +38,7 @@ impl Identity {
         };
         Self {
             standing: watch::Sender::new(standing),
-            doubted: Notify::new(),
+            doubted: watch::Sender::new(None),
         }
     }
 
@@ -75,14 +76,16 @@ impl Identity {
 
     /// The database answered that `worker` is ended: renewal must make the process a new one.
     pub(crate) fn doubt(&self, worker: WorkerId) {
-        if self.worker() == worker {
-            self.doubted.notify_one();
-        }
+        self.doubted.send_replace(Some(worker));
     }
 
-    /// Waits for a doubt.
+    /// Waits until the present worker is doubted. What was said of one before it counts no more: its calls may still be under way
+    /// while it is replaced, and each replacement would otherwise call for the next.
     pub(crate) async fn doubted(&self) {
-        self.doubted.notified().await;
+        let mut doubted = self.doubted.subscribe();
+        let present = |doubted: &Option<WorkerId>| *doubted == Some(self.worker());
+        // The sender lives as long as we do, so the wait ends with a doubt.
+        let _ = doubted.wait_for(present).await;
     }
 }
 
@@ -90,5 +93,27 @@ impl Standing {
     /// True while results may be sent: past it, renewal must first hear that the worker still lives.
     pub(crate) fn is_fresh(&self) -> bool {
         Instant::now() < self.lease_until
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt;
+
+    use super::*;
+
+    #[test]
+    fn a_doubt_of_a_worker_that_is_replaced_is_none_of_its_successor() {
+        let (old, new) = (WorkerId::generate(), WorkerId::generate());
+        let ttl = Duration::from_secs(8);
+        let identity = Identity::new(old, Instant::now(), ttl);
+        identity.doubt(old);
+        assert!(identity.doubted().now_or_never().is_some());
+        identity.replace(new, Instant::now(), ttl);
+        // A call of the old one's that was still under way.
+        identity.doubt(old);
+        assert!(identity.doubted().now_or_never().is_none());
+        identity.doubt(new);
+        assert!(identity.doubted().now_or_never().is_some());
     }
 }
