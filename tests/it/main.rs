@@ -15,6 +15,7 @@
 )]
 
 mod api;
+mod campaign;
 mod cli;
 mod conformance;
 mod documents;
@@ -22,6 +23,7 @@ mod engine;
 mod faults;
 mod leaderboard;
 mod migrations;
+mod pooler;
 mod process;
 mod schedules;
 mod tidy;

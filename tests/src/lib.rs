@@ -11,6 +11,7 @@ pub mod conformance;
 pub mod database;
 pub mod hand;
 pub mod invariants;
+pub mod pgbouncer;
 pub mod process;
 pub mod wait;
 

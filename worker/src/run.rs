@@ -151,6 +151,12 @@ impl Loops {
         let mut beside = vec![spawn(sampler::run(Arc::clone(shared)))];
         if shared.settings.listen {
             beside.push(spawn(listening::run(Arc::clone(shared))));
+        } else {
+            let every = shared.settings.poll_every;
+            tracing::info!(
+                ?every,
+                "polling for work instead of listening: a pooler passes no notifications on"
+            );
         }
         Self {
             settling: spawn(settling.run()),

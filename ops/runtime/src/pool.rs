@@ -25,8 +25,9 @@ pub struct PoolSettings {
     /// Shown in `pg_stat_activity`, such as "fleet worker".
     pub application_name: String,
     pub statement_timeout: Duration,
-    /// Whether a pooler such as PgBouncer in transaction mode stands between. Then a statement may
-    /// meet another server connection than the one before: nothing can be kept on a connection.
+    /// Whether a pooler such as PgBouncer stands between. In transaction mode a statement may meet
+    /// another server connection than the one before: nothing is kept on a connection, but for
+    /// prepared statements, which the pooler itself must carry from one to the next.
     pub transaction_pooler: bool,
 }
 
@@ -35,6 +36,23 @@ pub struct PoolSettings {
 pub enum PoolError {
     #[error("the database's address can't be read; it should look like postgres://user@host/name")]
     Address(#[source] sqlx::Error),
+    #[error(
+        "{host}:{port} is a pooler that takes no start-up options, such as PgBouncer; set database.transaction_pooler = true"
+    )]
+    Pooler {
+        host: String,
+        port: u16,
+        source: sqlx::Error,
+    },
+    #[error(
+        "the pooler at {host}:{port} loses prepared statements between transactions; PgBouncer carries them from 1.21 on, \
+         with max_prepared_statements over 0, and in pool_mode = session in any version"
+    )]
+    Forgetful {
+        host: String,
+        port: u16,
+        source: sqlx::Error,
+    },
     #[error("could not connect to database `{database}` at {host}:{port} as `{user}`")]
     Connect {
         host: String,
@@ -57,7 +75,7 @@ impl PoolError {
                     .is_some_and(|code| code.starts_with("53") || code.starts_with("57")),
                 _ => false,
             },
-            Self::Address(_) => false,
+            Self::Address(_) | Self::Pooler { .. } | Self::Forgetful { .. } => false,
         }
     }
 }
@@ -69,6 +87,11 @@ pub async fn connect(url: &str, settings: &PoolSettings) -> Result<PgPool, PoolE
     try_once(&options)
         .await
         .map_err(|source| refused(&options, source))?;
+    if settings.transaction_pooler {
+        prove_memory(&options)
+            .await
+            .map_err(|source| refused(&options, source))?;
+    }
     Ok(lazy(options, settings))
 }
 
@@ -101,13 +124,26 @@ async fn try_once(options: &PgConnectOptions) -> Result<(), sqlx::Error> {
     connecting.await.map_err(late)??.close().await
 }
 
+/// Two clients after each other name a statement alike: a pooler that carries none hands both the
+/// same server connection, where the second name is taken.
+#[expect(clippy::disallowed_methods, reason = "the statement knows no schema")]
+async fn prove_memory(options: &PgConnectOptions) -> Result<(), sqlx::Error> {
+    let mut clients = Vec::new();
+    for _ in 0..2 {
+        let mut client = PgConnection::connect_with(options).await?;
+        let asked = sqlx::query("SELECT $1::integer").bind(1);
+        asked.execute(&mut client).await?;
+        clients.push(client);
+    }
+    Ok(())
+}
+
 fn connect_options(url: &str, settings: &PoolSettings) -> Result<PgConnectOptions, PoolError> {
     let options = PgConnectOptions::from_str(url).map_err(PoolError::Address)?;
     let options = options.application_name(&settings.application_name);
     if settings.transaction_pooler {
-        // Without a cache every statement is an unnamed one, which poolers of any age pass on; and
-        // they refuse start-up options, so timeout and search path are the server's to set.
-        return Ok(options.statement_cache_capacity(0));
+        // Poolers refuse start-up options, so timeout and search path are the server's to set.
+        return Ok(options);
     }
     let timeout = format!("{}ms", settings.statement_timeout.as_millis());
     // Every name of ours says its schema; whatever a role or a database sets is not to be met by mistake.
@@ -121,15 +157,36 @@ fn connect_options(url: &str, settings: &PoolSettings) -> Result<PgConnectOption
 
 /// Says where we failed to connect; the password stays out.
 fn refused(options: &PgConnectOptions, source: sqlx::Error) -> PoolError {
+    let (host, port) = (options.get_host().to_owned(), options.get_port());
+    if takes_no_options(&source) {
+        return PoolError::Pooler { host, port, source };
+    }
+    if forgets_statements(&source) {
+        return PoolError::Forgetful { host, port, source };
+    }
     let user = options.get_username().to_owned();
     PoolError::Connect {
-        host: options.get_host().to_owned(),
-        port: options.get_port(),
+        host,
+        port,
         // PostgreSQL's own default.
         database: options.get_database().unwrap_or(&user).to_owned(),
         user,
         source: Box::new(source),
     }
+}
+
+/// The name is taken (42P05), or nobody knows it (26000): which is only news through a pooler.
+fn forgets_statements(error: &sqlx::Error) -> bool {
+    let code = error
+        .as_database_error()
+        .and_then(sqlx::error::DatabaseError::code);
+    code.is_some_and(|code| code == "42P05" || code == "26000")
+}
+
+/// As PgBouncer says it; PostgreSQL takes any option, or names the one that it does not know.
+fn takes_no_options(error: &sqlx::Error) -> bool {
+    let refused = error.as_database_error();
+    refused.is_some_and(|refused| refused.message().contains("unsupported startup parameter"))
 }
 
 #[cfg(test)]
@@ -168,9 +225,6 @@ mod tests {
         };
         let pool = connect(&server.url(), &through).await.unwrap();
         assert_eq!(show(&pool, "SHOW statement_timeout").await, "0");
-        sqlx::query("SELECT 1").execute(&pool).await.unwrap();
-        let named = "SELECT count(*)::text FROM pg_prepared_statements";
-        assert_eq!(show(&pool, named).await, "0");
     }
 
     #[tokio::test]
