@@ -15,12 +15,17 @@ GRANT USAGE ON SCHEMA fleet TO fleet_api;
 GRANT fleet_api TO CURRENT_USER;
 
 -- The database's clock, which decides every time in the engine.
--- A test pins it for its session with set_config('fleet.now', …); production never sets it.
+-- A test pins it for its session with set_config('fleet.now', …), a campaign steps it for everybody with a signed interval;
+-- production never sets it.
 CREATE FUNCTION fleet.clock() RETURNS timestamptz
 LANGUAGE sql STABLE PARALLEL SAFE AS $$
-    SELECT COALESCE(NULLIF(current_setting('fleet.now', true), '')::timestamptz, clock_timestamp())
+    SELECT CASE left(current_setting('fleet.now', true), 1)
+        WHEN '+' THEN clock_timestamp() + current_setting('fleet.now')::interval
+        WHEN '-' THEN clock_timestamp() + current_setting('fleet.now')::interval
+        ELSE COALESCE(NULLIF(current_setting('fleet.now', true), '')::timestamptz, clock_timestamp())
+    END
 $$;
-COMMENT ON FUNCTION fleet.clock() IS 'The time, unless a test pins it with fleet.now.';
+COMMENT ON FUNCTION fleet.clock() IS 'The time; a test pins it with fleet.now, or sets it off by a signed interval.';
 
 -- Row-level security in one place: a session says whose rows it may see in fleet.tenant; '*' is every tenant's.
 CREATE FUNCTION fleet.may_see(tenant uuid) RETURNS boolean

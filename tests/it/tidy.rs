@@ -131,6 +131,11 @@ fn crates_know_only_what_is_below_them() {
         ("scheduler", &["fleet-queue"]),
         ("control-api", &["fleet-queue", "fleet-jobs"]),
         ("ops/runtime", &[]),
+        ("ops/check", &["fleet-queue"]),
+        (
+            "ops/campaign",
+            &["fleet-check", "fleet-queue", "fleet-runtime"],
+        ),
     ];
     for (folder, may) in allowed {
         let manifest =

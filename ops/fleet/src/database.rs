@@ -67,6 +67,11 @@ impl Target {
         self.database_url.clone().filter(|_| self.data.is_none())
     }
 
+    /// True where a database or a data folder was named.
+    pub(crate) fn is_named(&self) -> bool {
+        self.database_url.is_some() || self.data.is_some()
+    }
+
     /// The URL: a named folder's, else the given one, else the settings', else the default folder's.
     pub(crate) async fn url_or(&self, set: Option<&DatabaseUrl>) -> anyhow::Result<String> {
         if let Some(data) = &self.data {

@@ -1,6 +1,8 @@
 //! The subcommands, one file or folder each.
 
 mod bench;
+mod campaign;
+mod check;
 mod completions;
 mod demo;
 mod doctor;
@@ -48,6 +50,8 @@ pub(crate) enum Command {
     Pg(pg::Pg),
     Doctor(doctor::Doctor),
     Bench(bench::Bench),
+    Check(check::Check),
+    Campaign(campaign::Campaign),
     Keys(keys::Keys),
     Completions(completions::Completions),
 }
@@ -75,6 +79,8 @@ impl Command {
             Self::Pg(command) => Box::pin(command.run(out)).await,
             Self::Doctor(command) => Box::pin(command.run(out)).await,
             Self::Bench(command) => Box::pin(command.run(out)).await,
+            Self::Check(command) => Box::pin(command.run(out)).await,
+            Self::Campaign(command) => Box::pin(command.run(out)).await,
             Self::Keys(command) => Box::pin(command.run(out)).await,
             Self::Completions(command) => command.run(),
         }

@@ -33,6 +33,9 @@ struct Process {
     /// Points at which a test holds, fails or aborts the process: NAME=ACTION,…
     #[arg(long, hide = true, env = "FLEET_PROBES")]
     probes: Option<String>,
+    /// Keep a history of what this process asks and is answered, for `fleet check`: a file to append to, or a folder
+    #[arg(long, value_name = "FILE", env = "FLEET_HISTORY")]
+    history: Option<PathBuf>,
 }
 
 /// Run a worker
@@ -106,6 +109,10 @@ impl Process {
         let db = match outage {
             Outage::Waits => roles::connect_through_outages(&settings, &url, role, probes).await?,
             Outage::Answers => roles::connect_later(&settings, &url, role, probes)?,
+        };
+        let db = match &self.history {
+            Some(path) => db.remembering(fleet_check::record(path, role)?),
+            None => db,
         };
         // Only now, because from here on a signal no longer ends the process by itself.
         let life = roles::lifecycle(&settings);
