@@ -90,12 +90,13 @@ DECLARE
     v_room     integer := p_limit;
     v_turn     uuid;
     v_left     integer;
-    v_first    uuid;
     v_window   fleet.lane[];
     v_width    integer;
     v_last     uuid;
     v_got      integer;
     v_rows     tid[];
+    v_closed   bigint[];      -- lanes of the level that this claim found closed, or without a job it may take
+    v_shut     bigint[];
     v_quota    integer;
     v_lanes    bigint[];
     v_buckets  bigint[];
@@ -127,10 +128,10 @@ BEGIN
         CONTINUE WHEN NOT EXISTS (SELECT FROM fleet.lane l WHERE l.queue = p_queue AND l.level = v_level AND l.active);
         v_turn := COALESCE(p_turn[v_level + 1], no_tenant);
         v_left := COALESCE(p_left[v_level + 1], 0);
-        v_first := NULL;
+        v_closed := '{}';
         FOR pass IN 1..16 LOOP
             EXIT WHEN v_room <= 0;
-            v_width := LEAST(256, GREATEST(16, v_room / 2));
+            v_width := LEAST(256, GREATEST(16, v_room / 2) * pass);  -- wider strides past what is closed
             -- The next lanes in turn that have something due: from the tenant after the last one served (or that one itself,
             -- where its turn is not used up), around the circle, oldest lane of a tenant first.
             SELECT array_agg(w.l ORDER BY w.around, (w.l).tenant_id, (w.l).head), count(*) INTO v_window, v_got FROM (
@@ -139,6 +140,7 @@ BEGIN
                 CROSS JOIN LATERAL (
                     SELECT l FROM fleet.lane l
                     WHERE l.queue = p_queue AND l.level = v_level AND l.active AND l.tenant_id BETWEEN arc.low AND arc.high
+                      AND l.id <> ALL (v_closed)
                       AND (l.tenant_id <> v_turn OR (arc.around = 0) = (v_left > 0))
                       AND l.kind = ANY (p_kinds) AND l.version <= p_versions[array_position(p_kinds, l.kind)]
                       AND (v_paused_t IS NULL OR NOT (l.tenant_id::text = ANY (v_paused_t))) AND (v_paused_k IS NULL OR NOT (l.kind = ANY (v_paused_k)))
@@ -192,9 +194,10 @@ BEGIN
                 LEFT JOIN fleet.limit_rule r ON r.id = b.rule_id
                 WHERE v_buckets IS NOT NULL
             )
-            SELECT ARRAY(SELECT row_id FROM fair EXCEPT SELECT row_id FROM gates WHERE NOT open), last.tenant_id, last.unused
-            INTO v_rows, v_last, v_left
-            FROM (SELECT tenant_id, max(quota) - count(*) AS unused FROM fair GROUP BY turn, tenant_id ORDER BY turn DESC LIMIT 1) last;
+            SELECT ARRAY(SELECT row_id FROM fair EXCEPT SELECT row_id FROM gates WHERE NOT open), last.tenant_id, last.unused,
+                (SELECT array_agg(o.lane) FROM open o WHERE o.allowed <= 0)
+            INTO v_rows, v_last, v_left, v_shut
+            FROM (SELECT) AS one LEFT JOIN (SELECT tenant_id, max(quota) - count(*) AS unused FROM fair GROUP BY turn, tenant_id ORDER BY turn DESC LIMIT 1) last ON true;
 
             RETURN QUERY
                 WITH holds AS (
@@ -227,15 +230,13 @@ BEGIN
 
             v_room := v_room - v_got;
             v_left := CASE WHEN v_room <= 0 THEN GREATEST(0, v_left) ELSE 0 END;
-            -- Nothing passed the gates: go on after the whole window, until the circle closes.
+            -- What is closed stays closed while this claim lasts: the next window is filled with others, and hides no open lane behind it.
+            v_closed := v_closed || v_shut;
             IF v_got = 0 THEN
-                v_turn := (v_window[cardinality(v_window)]).tenant_id;
-                EXIT WHEN v_first IS NOT NULL AND v_first = v_turn OR cardinality(v_window) < v_width;
-                v_first := COALESCE(v_first, v_turn);
-            ELSE
-                v_turn := COALESCE(v_last, v_turn);
-                v_first := NULL;
+                EXIT WHEN cardinality(v_window) < v_width;  -- there are no others
+                v_closed := v_closed || ARRAY(SELECT l.id FROM unnest(v_window) l);
             END IF;
+            v_turn := COALESCE(v_last, v_turn);
             v_turns := v_turns || jsonb_build_object(v_level::text, jsonb_build_array(v_turn, v_left));
         END LOOP;
         EXIT WHEN v_room <= 0;

@@ -189,6 +189,27 @@ async fn i10_a_concurrency_key_of_one_runs_in_order_across_workers() {
 }
 
 #[tokio::test]
+async fn i3_busy_keys_of_a_tenant_hide_no_free_one() {
+    let db = database().await;
+    let keyed = |n: usize| toy().concurrency(format!("customer {}", n % 300), 1);
+    put_many(&db, 600, keyed).await;
+    let mut hand = toymaker(&db).await;
+    let mut running = 0;
+    loop {
+        let jobs = hand.claim(&db, 100).await;
+        running += jobs.len();
+        if jobs.is_empty() {
+            break;
+        }
+    }
+    assert_eq!(running, 300, "one of each key");
+    let free = put(&db, toy().concurrency("another", 1)).await;
+    let (_, job) = hand.take(&db).await;
+    assert_eq!(job.id, free.id);
+    invariants::assert_hold(&db.pool).await;
+}
+
+#[tokio::test]
 async fn a_crash_an_interruption_and_a_cancel_give_their_slots_back() {
     let db = database().await;
     limit(&db, capped("all", 2)).await;
