@@ -23,6 +23,7 @@ pub(super) fn sequence() -> impl Strategy<Value = Vec<Op>> {
 fn step(flavour: Flavour) -> impl Strategy<Value = Op> {
     prop_oneof![
         14 => prop::collection::vec(draft(), 1..5).prop_map(Op::Enqueue),
+        1 => prop::collection::vec(draft(), 20..40).prop_map(Op::Enqueue),
         14 => (0..3_u8, 0..3_u8, 1..8_u8, 0..6_u8).prop_map(|(worker, queue, limit, serves)| Op::Claim {
             worker, queue: queue / 2, limit, serves: serves.saturating_sub(2),
         }),
@@ -41,7 +42,7 @@ pub(super) fn draft() -> impl Strategy<Value = Draft> {
     let when = (rarely(-90..30_i8), rarely(0..40_u8));
     let ties = (
         rarely(key()),
-        rarely(0..2_u8),
+        rarely(concurrency()),
         prop_oneof![6 => Just(vec![]), 1 => prop::collection::vec(0..12_u8, 1..3)],
     );
     (what, when, ties).prop_map(
@@ -63,6 +64,11 @@ pub(super) fn draft() -> impl Strategy<Value = Draft> {
             after,
         },
     )
+}
+
+/// Mostly two keys that many jobs share; else one of many.
+fn concurrency() -> impl Strategy<Value = u8> {
+    prop_oneof![2 => 0..2_u8, 1 => 0..80_u8]
 }
 
 fn rarely<T: Clone + std::fmt::Debug>(

@@ -8,6 +8,7 @@ use fleet_queue::transitions::{
     cancel, claim, enqueue, pause, progress, promote, prune, renew, reschedule, rescue, resume,
     retry, settle,
 };
+use fleet_queue::wake::worth_a_claim;
 use fleet_queue::workers::{self, Introduction};
 use fleet_queue::{
     Claim, ClaimRequest, Connection, Error, JobId, Outcome, Settlement, Turns, WorkerId, upkeep,
@@ -123,7 +124,13 @@ impl Engine {
             .turns
             .entry((want.worker, want.queue.clone()))
             .or_default();
+        let queues = [want.queue.clone()];
+        let worth = worth_a_claim(&mut self.conn, want.worker, &queues, &want.kinds).await?;
         let claimed = claim::claim(&mut self.conn, request, turns).await?;
+        if worth.is_empty() && !claimed.is_empty() {
+            let problem = "a worker that rests would not have asked for what it was given";
+            return Ok(Answer::Refused(Refusal::Unexpected(problem.to_owned())));
+        }
         let note = |(claim, job): (Claim, fleet_queue::Claimed)| {
             let held = Held {
                 job: claim.id(),

@@ -27,7 +27,7 @@ pub struct Draft {
     pub expires_in_s: Option<u8>,
     /// Its unique key.
     pub unique: Option<Key>,
-    /// Its concurrency key, of two: the first lets one job through at a time, the second two.
+    /// Its concurrency key: an even one lets one job through at a time, an odd one two.
     pub concurrency: Option<u8>,
     /// Jobs it waits for, by number; those of its own batch count.
     pub after: Vec<u8>,

@@ -221,7 +221,7 @@ impl Script {
             on_duplicate: unique.on_duplicate,
         });
         job.rare.concurrency = draft.concurrency.map(|key| Concurrency {
-            key: format!("c{}", key % 2),
+            key: format!("c{key}"),
             limit: i16::from(key % 2) + 1,
         });
         job.rare.depends_on = draft.after.iter().filter_map(|n| self.job(*n)).collect();

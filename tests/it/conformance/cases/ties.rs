@@ -32,6 +32,23 @@ pub(super) fn cases() -> Vec<Case> {
             "completed attempt=1\navailable attempt=0",
         ),
         (
+            "a dependency that has completed does not hasten what is due later",
+            [
+                vec![
+                    Start(0),
+                    put(one()),
+                    Op::claim(0, 1),
+                    Op::end(End::Complete),
+                ],
+                vec![put(Draft {
+                    due_in_s: Some(9),
+                    ..after(&[0])
+                })],
+            ]
+            .concat(),
+            "completed attempt=1\nscheduled attempt=0",
+        ),
+        (
             "a job that waits for itself is refused",
             vec![put(one()), put(after(&[1]))],
             "available attempt=0",
