@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use fleet_jobs::leaderboard::{Period, PromotionReview, Prune, Refresh};
+use fleet_jobs::leaderboard::{Period, PromotionReview, Prune, Refresh, SubjectKind};
 use fleet_queue::transitions::enqueue::enqueue;
 use fleet_queue::{Job, NewJob, TenantId, wake};
 use fleet_tests::eventually;
@@ -94,6 +94,24 @@ async fn a_refresh_publishes_and_says_what_it_did() {
         market.page(&board).await.run.unwrap().checksum.unwrap(),
         output["checksum"].as_str().unwrap()
     );
+}
+
+#[tokio::test]
+async fn the_usual_board_is_made_when_it_is_first_refreshed_and_one_of_an_industry_is_not() {
+    let market = Market::open().await;
+    let weekly = |industry: Option<&str>| {
+        NewJob::of(&Refresh {
+            kind: Some(SubjectKind::Client),
+            period: Some(Period::Week),
+            industry: industry.map(Into::into),
+            ..Refresh::default()
+        })
+    };
+    let ended = run(&market, &[weekly(None), weekly(Some("retial"))]).await;
+    assert_eq!(ended[0].0, "completed", "{}", ended[0].1);
+    assert_eq!(ended[1].0, "discarded", "a word may be misspelt");
+    let boards = "SELECT count(*) FROM fleet.leaderboards WHERE subject_kind = 'client' AND name = 'Clients: the week'";
+    assert_eq!(market.db.number(boards).await, 1);
 }
 
 #[tokio::test]

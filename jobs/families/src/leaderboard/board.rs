@@ -1,10 +1,10 @@
 //! Boards: what each ranks, over which days, by which criteria.
 
 use chrono::{DateTime, Utc};
-use fleet_queue::TenantId;
+use fleet_queue::{JobError, TenantId};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -134,6 +134,25 @@ pub async fn create(
         kind: kind.name(),
         period: period.name(),
     })
+}
+
+/// Makes the board over all industries with the usual criteria, unless it exists.
+pub(super) async fn make_usual(
+    conn: &mut PgConnection,
+    tenant: TenantId,
+    kind: SubjectKind,
+    period: Period,
+) -> Result<(), JobError> {
+    let name = match kind {
+        SubjectKind::Partner => "Partners",
+        SubjectKind::Client => "Clients",
+        SubjectKind::Campaign => "Campaigns",
+    };
+    let name = format!("{name}: {}", period.words());
+    match create(conn, tenant, &name, kind, period, None, &json!({})).await {
+        Ok(_) | Err(BoardError::Exists { .. }) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Changes how a board scores, from its next run on; the event keeps what it was and who changed it.

@@ -45,6 +45,17 @@ impl Period {
         }
     }
 
+    /// What people call it.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Day => "the day",
+            Self::Week => "the week",
+            Self::Month => "the month",
+            Self::Rolling30d => "the last 30 days",
+            Self::All => "all time",
+        }
+    }
+
     /// The period of that name.
     pub fn named(name: &str) -> Option<Self> {
         [

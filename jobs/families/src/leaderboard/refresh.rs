@@ -111,12 +111,16 @@ impl Refresh {
         )
     }
 
-    /// The board that is meant, among the tenant's own.
+    /// The board that is meant, among the tenant's own. One over all industries is made when it is first asked for, so that
+    /// the schedules of a new installation have something to refresh.
     async fn board(&self, conn: &mut PgConnection, tenant: TenantId) -> Result<Board, JobError> {
         let found = match (self.board_id, self.kind) {
             (Some(board), None) => board::load(conn, tenant, board).await?,
             (None, Some(kind)) => {
                 let period = self.period.unwrap_or(Period::Rolling30d);
+                if self.industry.is_none() {
+                    board::make_usual(conn, tenant, kind, period).await?;
+                }
                 board::find(conn, tenant, kind, period, self.industry.as_deref()).await?
             }
             _ => return Err(JobError::discard("give either board_id or kind")),
