@@ -32,7 +32,7 @@ fn step(flavour: Flavour) -> impl Strategy<Value = Op> {
         12 => steering(),
         8 => upkeep(),
         8 => worker(),
-        7 => restraint(flavour),
+        10 => restraint(flavour),
     ]
 }
 
@@ -154,7 +154,7 @@ fn restraint(flavour: Flavour) -> impl Strategy<Value = Op> {
     prop_oneof![
         2 => (0..7_u8, rarely(1..30_u8)).prop_map(|(what, for_s)| Op::Pause { what, for_s }),
         4 => (0..7_u8).prop_map(Op::Resume),
-        3 => (0..RULES - 2).prop_map(Op::Limit),
+        6 => (0..RULES - 2).prop_map(Op::Limit),
         3 => (0..RULES).prop_map(Op::Unlimit),
         2 => own,
         1 => (0..3_u8, any::<u8>()).prop_map(|(tenant, weight)| Op::Weigh { tenant, weight }),

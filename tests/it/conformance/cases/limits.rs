@@ -74,6 +74,17 @@ pub(super) fn cases() -> Vec<Case> {
             "running attempt=1\nrunning attempt=1\navailable attempt=0",
         ),
         (
+            "a cap holds over the lines of a claim together",
+            vec![
+                Start(0),
+                Enqueue((0..2).map(|kind| Draft { kind, ..one() }).collect()),
+                Enqueue((0..2).map(|kind| Draft { kind, ..one() }).collect()),
+                Limit(0),
+                Op::claim(0, 9),
+            ],
+            "running attempt=1\nrunning attempt=1\navailable attempt=0\navailable attempt=0",
+        ),
+        (
             "what ends makes room under a cap",
             [
                 three(&one()),

@@ -72,6 +72,29 @@ pub(super) fn cases() -> Vec<Case> {
             "available attempt=0",
         ),
         (
+            "a duplicate leaves alone what runs",
+            vec![
+                Start(0),
+                put(live(OnDuplicate::Return)),
+                Op::claim(0, 1),
+                put(live(OnDuplicate::Replace)),
+                put(live(OnDuplicate::Push)),
+            ],
+            "running attempt=1",
+        ),
+        (
+            "a revived job holds its key again",
+            vec![
+                Start(0),
+                put(live(OnDuplicate::Return)),
+                Op::claim(0, 1),
+                Op::end(End::Discard),
+                Retry(0),
+                put(live(OnDuplicate::Return)),
+            ],
+            "available attempt=0",
+        ),
+        (
             "a duplicate may push the job that is there",
             vec![
                 put(live(OnDuplicate::Return)),
