@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::json;
-use sqlx::PgConnection;
+use sqlx::{Acquire, PgConnection};
 
 use crate::transitions::rescue::take_jobs;
 use crate::{Error, WorkerId};
@@ -54,19 +54,23 @@ pub async fn register(
 }
 
 /// Ends a worker that stops in good order; whatever it still held goes back without costing anything.
+///
+/// All of it or nothing: jobs of a worker that is ended already are nobody's to rescue (I2, I3).
 pub async fn depart(conn: &mut PgConnection, worker: WorkerId) -> Result<usize, Error> {
+    let failed = Error::database;
+    let mut tx = conn.begin().await.map_err(failed("workers.depart"))?;
     let ended = sqlx::query_scalar!(
         r#"-- workers.depart
         UPDATE fleet.worker SET ended_at = fleet.clock(), end_reason = 'stopped', running = 0
         WHERE id = $1 AND ended_at IS NULL RETURNING id"#,
         worker.0,
     )
-    .fetch_all(&mut *conn)
+    .fetch_all(&mut *tx)
     .await
-    .map_err(Error::database("workers.depart"))?;
-    take_jobs(conn, &ended, "interrupted")
-        .await
-        .map(|taken| taken.returned)
+    .map_err(failed("workers.depart"))?;
+    let taken = take_jobs(&mut tx, &ended, "interrupted").await?;
+    tx.commit().await.map_err(failed("workers.depart"))?;
+    Ok(taken.returned)
 }
 
 /// Asks a worker to take no more jobs, or to take them again. False where there is no such living worker.

@@ -7,6 +7,7 @@ use fleet_queue::transitions::cancel::{Cancelled, cancel};
 use fleet_queue::transitions::retry::{Retried, retry};
 use fleet_queue::transitions::settle::settle;
 use fleet_queue::transitions::{renew, reschedule};
+use fleet_queue::workers;
 use fleet_queue::{Cx, Error, JobId, JobState, NewJob, Outcome, Settled};
 use fleet_tests::hand::{settle_one, settlement};
 use fleet_tests::{database, eventually, invariants};
@@ -386,4 +387,29 @@ async fn i3_a_handler_dropped_while_it_settles_leaves_the_claim_to_its_worker() 
         claim.lock().await.is_some(),
         "nobody could settle the job any more"
     );
+}
+
+#[tokio::test]
+async fn i3_a_departure_that_is_cut_off_leaves_the_worker_to_its_lease() {
+    let db = database().await;
+    let mut hand = toymaker(&db).await;
+    put(&db, toy()).await;
+    let _claimed = hand.take(&db).await;
+    let mut other = db.pool.begin().await.unwrap();
+    let held = sqlx::query("SELECT FROM fleet.job FOR UPDATE");
+    held.execute(&mut *other).await.unwrap();
+    let waits = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    let mut conn = db.conn().await.detach();
+    tokio::select! {
+        left = workers::depart(&mut conn, hand.id) => panic!("it must wait for the job: {left:?}"),
+        () = eventually("the departure waits", || async { (db.number(waits).await > 0).then_some(()) }) => {}
+    }
+    drop(conn);
+    other.rollback().await.unwrap();
+    eventually("the server has noticed", || async {
+        (db.number(waits).await == 0).then_some(())
+    })
+    .await;
+    let living = "SELECT count(*) FROM fleet.worker WHERE ended_at IS NULL";
+    assert_eq!(db.number(living).await, 1, "nobody would rescue its job");
 }
