@@ -1,18 +1,15 @@
 //! Settle, cancel, retry, and what waits for other jobs: I3, I4, I6, I11.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use fleet_queue::transitions::cancel::{Cancelled, cancel};
 use fleet_queue::transitions::retry::{Retried, retry};
 use fleet_queue::transitions::settle::settle;
 use fleet_queue::transitions::{renew, reschedule};
-use fleet_queue::workers;
-use fleet_queue::{Cx, Error, JobId, JobState, NewJob, Outcome, Settled};
+use fleet_queue::{Error, JobId, JobState, NewJob, Outcome, Settled};
 use fleet_tests::hand::{settle_one, settlement};
-use fleet_tests::{database, eventually, invariants};
+use fleet_tests::{database, invariants};
 use serde_json::json;
-use tokio_util::sync::CancellationToken;
 
 use super::deck::{failure, put, tenant, toy, toymaker};
 
@@ -359,57 +356,4 @@ async fn a_waiting_job_moves_in_time_and_rank_a_running_one_does_not() {
             .await
             .unwrap()
     );
-}
-
-#[tokio::test]
-async fn i3_a_handler_dropped_while_it_settles_leaves_the_claim_to_its_worker() {
-    let db = database().await;
-    let mut hand = toymaker(&db).await;
-    put(&db, toy()).await;
-    let (claim, job) = hand.take(&db).await;
-    let claim = Arc::new(tokio::sync::Mutex::new(Some(claim)));
-    let cx = Cx::new(
-        db.db.clone(),
-        Arc::new(job),
-        Arc::clone(&claim),
-        CancellationToken::new(),
-    );
-    let mut other = db.pool.begin().await.unwrap();
-    let held = sqlx::query("SELECT FROM fleet.job FOR UPDATE");
-    held.execute(&mut *other).await.unwrap();
-    let waits = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
-    let mut tx = db.pool.begin().await.unwrap();
-    tokio::select! {
-        settled = cx.settle_in(&mut tx, None::<&()>) => panic!("it must wait for the row: {:?}", settled.is_ok()),
-        () = eventually("the settle waits", || async { (db.number(waits).await > 0).then_some(()) }) => {}
-    }
-    assert!(
-        claim.lock().await.is_some(),
-        "nobody could settle the job any more"
-    );
-}
-
-#[tokio::test]
-async fn i3_a_departure_that_is_cut_off_leaves_the_worker_to_its_lease() {
-    let db = database().await;
-    let mut hand = toymaker(&db).await;
-    put(&db, toy()).await;
-    let _claimed = hand.take(&db).await;
-    let mut other = db.pool.begin().await.unwrap();
-    let held = sqlx::query("SELECT FROM fleet.job FOR UPDATE");
-    held.execute(&mut *other).await.unwrap();
-    let waits = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
-    let mut conn = db.conn().await.detach();
-    tokio::select! {
-        left = workers::depart(&mut conn, hand.id) => panic!("it must wait for the job: {left:?}"),
-        () = eventually("the departure waits", || async { (db.number(waits).await > 0).then_some(()) }) => {}
-    }
-    drop(conn);
-    other.rollback().await.unwrap();
-    eventually("the server has noticed", || async {
-        (db.number(waits).await == 0).then_some(())
-    })
-    .await;
-    let living = "SELECT count(*) FROM fleet.worker WHERE ended_at IS NULL";
-    assert_eq!(db.number(living).await, 1, "nobody would rescue its job");
 }
