@@ -23,6 +23,7 @@ mod engine;
 mod faults;
 mod leaderboard;
 mod migrations;
+mod plans;
 mod pooler;
 mod process;
 mod schedules;
