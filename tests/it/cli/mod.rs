@@ -1,5 +1,6 @@
 //! The command line as a person or a script meets it: the real binary, its answers, its exit codes.
 
+mod benchmarks;
 mod commands;
 mod refusals;
 mod running;

@@ -2,19 +2,26 @@
 //!
 //! The clients are in the same process and as plain as can be, a connection each with requests written by hand: what is measured is the API.
 
-use anyhow::{Context, ensure};
+use std::time::Duration;
+
+use anyhow::{Context, bail, ensure};
 use fleet_control_api::keys::{NewKey, create};
 use fleet_control_api::{ApiSettings, Scope, serve};
 use fleet_queue::{Db, Job};
 use futures::future::try_join_all;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::left;
 use crate::kinds::{Noop, Tally, registry};
 use crate::stage::{Stage, Summary};
+
+const LOOK_EVERY: Duration = Duration::from_millis(10);
+/// Half a minute's worth.
+const READY_LOOKS: u32 = 3_000;
 
 pub(super) async fn play(db: &Db, clients: u64, jobs: u64) -> anyhow::Result<()> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
@@ -30,6 +37,7 @@ pub(super) async fn play(db: &Db, clients: u64, jobs: u64) -> anyhow::Result<()>
     );
     let serving = AbortOnDropHandle::new(tokio::spawn(serving));
     let request = request(&key(db).await?, &address);
+    until_ready(&address).await?;
     let clients: Vec<_> = try_join_all((0..clients).map(|_| Client::connect(&address))).await?;
     let each = jobs.div_ceil(clients.len() as u64);
     let mut stage = Stage::enter().await?;
@@ -53,6 +61,20 @@ pub(super) async fn play(db: &Db, clients: u64, jobs: u64) -> anyhow::Result<()>
         ran: jobs,
         ..Summary::default()
     })
+}
+
+/// It serves before its database is looked at, and says so.
+async fn until_ready(address: &str) -> anyhow::Result<()> {
+    let ask = format!("GET /readyz HTTP/1.1\r\nhost: {address}\r\n\r\n");
+    let mut client = Client::connect(address).await?;
+    for _ in 0..READY_LOOKS {
+        client.0.write_all(ask.as_bytes()).await?;
+        if client.answer().await?.contains(" 200 ") {
+            return Ok(());
+        }
+        sleep(LOOK_EVERY).await;
+    }
+    bail!("the API is not ready after {READY_LOOKS} looks")
 }
 
 async fn key(db: &Db) -> anyhow::Result<String> {
@@ -88,16 +110,17 @@ impl Client {
     async fn send(mut self, request: String, times: u64) -> anyhow::Result<()> {
         for _ in 0..times {
             self.0.write_all(request.as_bytes()).await?;
-            self.answer().await?;
+            let status = self.answer().await?;
+            ensure!(status.contains(" 201 "), "the API answered: {status}");
         }
         Ok(())
     }
 
-    /// Reads one answer to its end.
-    async fn answer(&mut self) -> anyhow::Result<()> {
+    /// Reads one answer to its end, and gives its first line.
+    async fn answer(&mut self) -> anyhow::Result<String> {
+        let mut status = String::new();
+        self.0.read_line(&mut status).await?;
         let mut line = String::new();
-        self.0.read_line(&mut line).await?;
-        ensure!(line.starts_with("HTTP/1.1 201"), "the API answered: {line}");
         let mut length = 0;
         loop {
             line.clear();
@@ -111,6 +134,6 @@ impl Client {
         }
         let mut body = vec![0; length];
         self.0.read_exact(&mut body).await?;
-        Ok(())
+        Ok(status)
     }
 }
