@@ -58,8 +58,9 @@ pub(crate) async fn end(
     }
     let fences: Fences = ends.iter().map(|end| end.fence).collect();
     let states: Vec<_> = ends.iter().map(|end| end.state.as_str()).collect();
-    let reasons: Vec<_> = ends.iter().map(|end| end.reason).collect();
-    let outputs: Vec<_> = ends.iter().map(|end| end.output).collect();
+    // Mostly there are none, and then not even an array of nothings is sent.
+    let reasons = unless_all_none(ends.iter().map(|end| end.reason));
+    let outputs = unless_all_none(ends.iter().map(|end| end.output));
     sqlx::query_scalar!(
         r#"-- queue.end
         SELECT fleet.end_jobs($1, $2, $3, $4::text[]::fleet.job_state[], $5, $6) AS "ended!""#,
@@ -67,12 +68,21 @@ pub(crate) async fn end(
         &fences.workers,
         &fences.tokens,
         &states as &[&str],
-        &reasons as &[Option<&str>],
-        &outputs as &[Option<&Value>],
+        reasons.as_deref() as Option<&[Option<&str>]>,
+        outputs.as_deref() as Option<&[Option<&Value>]>,
     )
     .fetch_one(conn)
     .await
     .map_err(Error::database(verb))
+}
+
+fn unless_all_none<T: Copy>(
+    values: impl Iterator<Item = Option<T>> + Clone,
+) -> Option<Vec<Option<T>>> {
+    values
+        .clone()
+        .any(|value| value.is_some())
+        .then(|| values.collect())
 }
 
 /// Lets jobs wait again.
