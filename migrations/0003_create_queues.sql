@@ -162,3 +162,10 @@ CREATE TABLE fleet.total (
     PRIMARY KEY (queue, tenant_id, kind, event)
 ) WITH (fillfactor = 50);
 COMMENT ON TABLE fleet.total IS 'Events since the beginning; live jobs are enqueued minus ended.';
+
+-- When a lease ends. A server that just started gives every lease its full length, because nobody could renew while it was down;
+-- unless its start lies ahead, because the clock went back since.
+CREATE FUNCTION fleet.lease_end(lease_until timestamptz, ttl interval) RETURNS timestamptz
+LANGUAGE sql STABLE AS $$
+    SELECT GREATEST(lease_until, CASE WHEN pg_postmaster_start_time() <= fleet.clock() THEN pg_postmaster_start_time() + ttl END)
+$$;

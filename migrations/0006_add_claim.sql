@@ -49,7 +49,7 @@ LANGUAGE sql AS $$
     WITH back AS (DELETE FROM fleet.bucket_release RETURNING bucket_id, n),
     summed AS (SELECT bucket_id, sum(n) AS n FROM back GROUP BY bucket_id)
     UPDATE fleet.bucket b SET running = b.running - s.n FROM summed s WHERE b.id = s.bucket_id;
-    UPDATE fleet.bucket b SET tokens = fleet.tokens_at(b, r, p_now), refilled_at = GREATEST(p_now, b.refilled_at)
+    UPDATE fleet.bucket b SET tokens = fleet.tokens_at(b, r, p_now), refilled_at = p_now
     FROM fleet.limit_rule r WHERE r.id = b.rule_id AND r.rate IS NOT NULL AND b.id = ANY (p_buckets);
 $$;
 

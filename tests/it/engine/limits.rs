@@ -9,7 +9,7 @@ use fleet_tests::{TestDb, database, invariants};
 
 use super::deck::{put, put_many, tenant, toy, toymaker};
 
-async fn limit(db: &TestDb, rule: LimitRule) {
+pub(super) async fn limit(db: &TestDb, rule: LimitRule) {
     set_limit(&mut *db.conn().await, &rule).await.unwrap();
 }
 

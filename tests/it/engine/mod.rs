@@ -1,6 +1,7 @@
 //! The engine's verbs, each promise a story, straight on the database.
 
 mod claims;
+mod clock;
 mod cut_off;
 mod deck;
 mod ending;

@@ -33,12 +33,13 @@ pub async fn rescue(conn: &mut PgConnection, lease_ttl: Duration) -> Result<Resc
         return Ok(Rescued::default());
     }
     let mut tx = conn.begin().await.map_err(Error::database(VERB))?;
+    shorten_leases(&mut tx, lease_ttl).await?;
     let dead = sqlx::query_scalar!(
         r#"-- queue.rescue_workers
         UPDATE fleet.worker SET ended_at = fleet.clock(), end_reason = 'lease expired', running = 0
         WHERE id IN (
             SELECT id FROM fleet.worker
-            WHERE ended_at IS NULL AND GREATEST(lease_until, pg_postmaster_start_time() + make_interval(secs => $1)) < fleet.clock()
+            WHERE ended_at IS NULL AND fleet.lease_end(lease_until, make_interval(secs => $1)) < fleet.clock()
             ORDER BY id FOR UPDATE SKIP LOCKED)
         RETURNING id"#,
         lease_ttl.as_secs_f64(),
@@ -51,12 +52,26 @@ pub async fn rescue(conn: &mut PgConnection, lease_ttl: Duration) -> Result<Resc
     Ok(rescued)
 }
 
+/// Where the clock went back, a lease renewed before would seem to run on until the clock is there again: it runs one term from now.
+async fn shorten_leases(conn: &mut PgConnection, lease_ttl: Duration) -> Result<(), Error> {
+    sqlx::query!(
+        r#"-- queue.shorten_leases
+        UPDATE fleet.worker SET renewed_at = fleet.clock(), lease_until = fleet.clock() + make_interval(secs => $1)
+        WHERE ended_at IS NULL AND renewed_at > fleet.clock()"#,
+        lease_ttl.as_secs_f64(),
+    )
+    .execute(conn)
+    .await
+    .map_err(Error::database(VERB))?;
+    Ok(())
+}
+
 /// A look without a lock, so that the usual round, which finds nobody, writes nothing.
 async fn anybody_late(conn: &mut PgConnection, lease_ttl: Duration) -> Result<bool, Error> {
     sqlx::query_scalar!(
         r#"-- queue.anybody_late
         SELECT EXISTS (SELECT FROM fleet.worker
-            WHERE ended_at IS NULL AND GREATEST(lease_until, pg_postmaster_start_time() + make_interval(secs => $1)) < fleet.clock()) AS "late!""#,
+            WHERE ended_at IS NULL AND (renewed_at > fleet.clock() OR fleet.lease_end(lease_until, make_interval(secs => $1)) < fleet.clock())) AS "late!""#,
         lease_ttl.as_secs_f64(),
     )
     .fetch_one(conn)
