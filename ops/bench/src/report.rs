@@ -43,13 +43,13 @@ pub struct Row {
     pub jobs: u64,
     /// Its figures.
     pub figures: BTreeMap<Figure, Spread>,
-    /// What the first entrant's jobs a second are of this one's, round by round.
+    /// What the first entrant's leading figure is of this one's, round by round.
     pub first_against_it: Option<Spread>,
     /// Its figures in each round.
     pub rounds: Vec<Figures>,
 }
 
-/// What came of a contest. The first row is the entrant that the others are for.
+/// What came of a contest. The first row is the entrant that the others are for; a row's first figure is the one that leads.
 #[derive(Clone, Debug, Serialize)]
 pub struct Report {
     pub bench: &'static str,
@@ -92,10 +92,10 @@ fn row(entrant: &'static str, jobs: u64, n: usize, rounds: &[Round]) -> Row {
         let values: Option<Vec<f64>> = own.iter().map(|turn| turn.get(figure).copied()).collect();
         Some((*figure, Spread::of(values?)))
     });
-    let speed = |turn: &Figures| turn.get(&Figure::JobsPerSecond).copied();
-    let ratios = rounds
-        .iter()
-        .map(|round| Some(speed(&round[0])? / speed(&round[n])?));
+    let ratios = rounds.iter().map(|round| {
+        let (figure, of_first) = round[0].first_key_value()?;
+        Some(of_first / round[n].get(figure)?)
+    });
     let ratios: Option<Vec<f64>> = ratios.collect();
     Row {
         entrant,

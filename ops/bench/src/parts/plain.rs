@@ -14,6 +14,9 @@ use crate::stamps::Stamps;
 
 const SCHEMA: &str = include_str!("../../sql/bare.sql");
 const SEND: &str = "INSERT INTO bare.job (number) VALUES ($1)";
+/// In one commit: the fastest way while nobody else sends.
+const SEND_AND_WAKE: &str =
+    "WITH sent AS (INSERT INTO bare.job (number) VALUES ($1)) SELECT pg_notify('bare', '')";
 const WAKE: &str = "SELECT pg_notify('bare', '')";
 const SEND_MANY: &str = "INSERT INTO bare.job (number) SELECT NULL FROM generate_series(1, $1)";
 const TAKE: &str = "DELETE FROM bare.job WHERE ctid = ANY (ARRAY(SELECT ctid FROM bare.job ORDER BY id LIMIT 100 FOR UPDATE SKIP LOCKED)) RETURNING number";
@@ -58,8 +61,8 @@ async fn send(
     for _ in 0..jobs {
         ticks.tick().await;
         let number = stamps.send() as i64;
-        sqlx::query(SEND).bind(number).execute(&mut *conn).await?;
-        sqlx::query(WAKE).execute(&mut *conn).await?;
+        let sent = sqlx::query(SEND_AND_WAKE).bind(number);
+        sent.execute(&mut *conn).await?;
     }
     Ok(())
 }

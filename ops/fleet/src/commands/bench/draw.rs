@@ -1,6 +1,6 @@
 //! A benchmark's report as people read it.
 
-use fleet_bench::{Figure, Report, Row, Spread};
+use fleet_bench::{Figure, Report, Spread};
 
 use crate::output::{Cell, Hue, Page, Table, count};
 
@@ -50,31 +50,28 @@ fn measured(report: &Report) -> Vec<Figure> {
     all
 }
 
+/// The leading figure of each, in every round.
 fn spreads(report: &Report) -> Table {
-    let mut table = Table::new(&[
-        "ENTRANT",
-        ">JOBS/S",
-        ">THE FIRST IS TIMES AS FAST",
-        "ROUNDS",
-    ]);
+    let lead = measured(report).first().copied();
+    let title = lead.map_or("", Figure::title);
+    let mut table = Table::new(&["ENTRANT", title, ">FIRST BY THIS", "ROUNDS"]);
     for row in &report.rows {
-        let ratio = row.first_against_it.map_or(String::new(), |x| spread(&x));
-        let cells = [row.entrant.to_owned(), speeds(row), ratio, rounds(row)];
-        table.row(cells.map(Cell::from));
+        let own = lead.and_then(|lead| row.figures.get(&lead));
+        let ratio = row.first_against_it.as_ref();
+        let turns = row.rounds.iter().filter_map(|turn| turn.get(&lead?));
+        let turns: Vec<String> = turns.map(|value| number(*value)).collect();
+        let told = |of: Option<&Spread>| of.map_or(String::new(), spread);
+        table.row(
+            [
+                row.entrant.to_owned(),
+                told(own),
+                told(ratio),
+                turns.join(" "),
+            ]
+            .map(Cell::from),
+        );
     }
     table
-}
-
-fn speeds(row: &Row) -> String {
-    let speed = row.figures.get(&Figure::JobsPerSecond);
-    speed.map_or(String::new(), spread)
-}
-
-fn rounds(row: &Row) -> String {
-    let turns = row.rounds.iter();
-    let speeds = turns.filter_map(|turn| turn.get(&Figure::JobsPerSecond));
-    let speeds: Vec<String> = speeds.map(|speed| number(*speed)).collect();
-    speeds.join(" ")
 }
 
 fn targets(report: &Report) -> Table {
