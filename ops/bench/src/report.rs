@@ -108,6 +108,8 @@ fn row(entrant: &'static str, jobs: u64, n: usize, rounds: &[Round]) -> Row {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::float_cmp, reason = "these numbers are exact in binary")]
+
     use super::*;
 
     #[test]

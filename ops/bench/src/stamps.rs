@@ -111,6 +111,8 @@ impl Job for Stamped {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::float_cmp, reason = "these numbers are exact in binary")]
+
     use super::*;
 
     #[test]

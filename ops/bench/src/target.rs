@@ -76,6 +76,8 @@ fn holds(seen: Option<Spread>, keeps: impl Fn(f64) -> bool) -> bool {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::float_cmp, reason = "these numbers are exact in binary")]
+
     use super::*;
     use crate::contest::Figures;
 

@@ -73,10 +73,8 @@ impl Engine {
             "counter",
             "total",
         ];
-        let sql: String = tables
-            .iter()
-            .map(|table| format!("DELETE FROM fleet.{table};"))
-            .collect();
+        let deletes = tables.map(|table| format!("DELETE FROM fleet.{table};"));
+        let sql = deletes.concat();
         let wiped = sqlx::raw_sql(sqlx::AssertSqlSafe(sql))
             .execute(&mut self.conn)
             .await;

@@ -19,9 +19,9 @@ impl Model {
         for job in ready {
             let scopes = self.scopes(job, want.worker);
             if taken.len() < want.limit && scopes.iter().all(|scope| rooms[scope] > 0) {
-                scopes
-                    .iter()
-                    .for_each(|scope| *rooms.get_mut(scope).expect("listed") -= 1);
+                for scope in &scopes {
+                    *rooms.get_mut(scope).expect("listed") -= 1;
+                }
                 taken.push(job.new.id);
             }
         }
