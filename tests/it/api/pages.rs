@@ -124,7 +124,7 @@ async fn filters_cut_by_what_is_asked() {
     }
 }
 
-/// Rows that the transaction has read of jobs so far, as PostgreSQL counted them.
+/// Rows of jobs that this connection has read and not yet reported: those of earlier transactions may be among them.
 async fn rows_read(tx: &mut sqlx::PgConnection) -> i64 {
     let sql =
         "SELECT COALESCE(sum(COALESCE(seq_tup_read, 0) + COALESCE(idx_tup_fetch, 0)), 0)::bigint
@@ -137,9 +137,10 @@ async fn read_for_page(db: &TestDb, filter: &JobFilter, sees: &str) -> i64 {
     let mut tx = db.pool.begin().await.unwrap();
     let act = "SELECT set_config('role', 'fleet_api', true), set_config('fleet.tenant', $1, true)";
     sqlx::query(act).bind(sees).execute(&mut *tx).await.unwrap();
+    let before = rows_read(&mut tx).await;
     let page = list_jobs(&mut tx, filter, None, 20).await.unwrap();
     assert_eq!(page.jobs.len(), 20, "{filter:?}");
-    rows_read(&mut tx).await
+    rows_read(&mut tx).await - before
 }
 
 /// The cost of a page must follow the page: under the API's role, whose policies keep some indexes from being used.
