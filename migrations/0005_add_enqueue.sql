@@ -24,6 +24,7 @@ CREATE FUNCTION fleet.enqueue_many(
     p_max_attempts smallint[], p_timeouts integer[], p_run_ats timestamptz[], p_payloads jsonb[], p_options jsonb[]
 ) RETURNS TABLE (ord bigint, id uuid, outcome text, state fleet.job_state)
 LANGUAGE plpgsql
+SET plan_cache_mode = force_generic_plan  -- planning for the very jobs of each call costs more than inserting a few
 SET enable_seqscan = off  -- small tables must not teach the cached plan to scan what will be large
 AS $$
 #variable_conflict use_column

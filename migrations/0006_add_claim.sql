@@ -194,10 +194,11 @@ BEGIN
                 LEFT JOIN fleet.limit_rule r ON r.id = b.rule_id
                 WHERE v_buckets IS NOT NULL
             )
-            SELECT ARRAY(SELECT row_id FROM fair EXCEPT SELECT row_id FROM gates WHERE NOT open), last.tenant_id, last.unused,
+            SELECT CASE WHEN v_buckets IS NULL THEN ARRAY(SELECT row_id FROM fair) ELSE ARRAY(SELECT row_id FROM fair EXCEPT SELECT row_id FROM gates WHERE NOT open) END,
+                last.tenant_id, last.unused,
                 (SELECT array_agg(o.lane) FROM open o WHERE o.allowed <= 0)
             INTO v_rows, v_last, v_left, v_shut
-            FROM (SELECT) AS one LEFT JOIN (SELECT tenant_id, max(quota) - count(*) AS unused FROM fair GROUP BY turn, tenant_id ORDER BY turn DESC LIMIT 1) last ON true;
+            FROM (SELECT) AS one LEFT JOIN (SELECT tenant_id, quota - nth AS unused FROM fair ORDER BY turn DESC, nth DESC LIMIT 1) last ON true;
 
             RETURN QUERY
                 WITH holds AS (
@@ -208,7 +209,8 @@ BEGIN
                         held = CASE WHEN v_buckets IS NOT NULL THEN (SELECT h.held FROM holds h WHERE h.lane = j.lane) END,
                         unique_key = CASE WHEN j.unique_until_started THEN NULL ELSE j.unique_key END
                     WHERE j.ctid = ANY (v_rows) AND j.state = 'available'
-                    RETURNING j.*
+                    RETURNING j.id, j.tenant_id, j.kind, j.version, j.queue, j.priority, j.attempt, j.max_attempts, j.crashes, j.claim_no, j.timeout_ms, j.run_at,
+                        j.created_at, j.started_at, j.expires_at, j.parent_id, j.step, j.traceparent, j.tags, j.metadata, j.payload, j.lane, j.held
                 ), heads AS (
                     -- Seldom, because every version of a lane's row stays while some old snapshot lives: when it moved far, or once a second.
                     UPDATE fleet.lane l SET head = LEAST(GREATEST(l.head, c.newest), v_margin), head_at = v_now, active_until = v_now + interval '30 seconds'

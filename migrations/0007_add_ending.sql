@@ -22,13 +22,15 @@ BEGIN
         WHERE j.id = i.id
           AND CASE WHEN i.worker_id IS NULL THEN j.state <> 'running'
               ELSE j.state = 'running' AND j.worker_id = i.worker_id AND j.token = i.token END  -- I1
-        RETURNING j.*, i.state AS end_state, i.reason, i.output
+        RETURNING j.id, j.tenant_id, j.kind, j.version, j.queue, j.priority, i.state AS end_state, j.run_at, j.expires_at, j.created_at, j.started_at,
+            COALESCE(i.reason, CASE i.state WHEN 'cancelled' THEN j.cancel_reason END) AS reason, j.attempt, j.max_attempts, j.crashes, j.snoozes, j.claim_no,
+            j.timeout_ms, j.unique_key, j.unique_until_started, j.concurrency_key, j.concurrency_limit, j.worker_id, j.parent_id, j.step, j.traceparent, j.tags,
+            j.metadata, j.payload, i.output, j.held, j.has_dependents, j.blockers
     ), kept AS (
         INSERT INTO fleet.job_history (id, tenant_id, kind, version, queue, priority, state, run_at, expires_at, created_at, started_at, finished_at, reason,
             attempt, max_attempts, crashes, snoozes, claim_no, timeout_ms, unique_key, unique_until_started, concurrency_key, concurrency_limit, worker_id, parent_id, step,
             traceparent, tags, metadata, payload)
-        SELECT id, tenant_id, kind, version, queue, priority, end_state, run_at, expires_at, created_at, started_at, v_now,
-            COALESCE(reason, CASE end_state WHEN 'cancelled' THEN cancel_reason END),
+        SELECT id, tenant_id, kind, version, queue, priority, end_state, run_at, expires_at, created_at, started_at, v_now, reason,
             attempt, max_attempts, crashes, snoozes, claim_no, timeout_ms, unique_key, unique_until_started, concurrency_key, concurrency_limit, worker_id, parent_id, step,
             traceparent, tags, metadata, payload
         FROM ended
