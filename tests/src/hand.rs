@@ -7,6 +7,7 @@ use fleet_queue::workers::{self, Introduction};
 use fleet_queue::{
     Claim, ClaimRequest, Claimed, Error, Outcome, Settled, Settlement, Turns, WorkerId,
 };
+use sqlx::PgConnection;
 
 use crate::TestDb;
 
@@ -53,6 +54,16 @@ impl Hand {
         queue: &str,
         limit: usize,
     ) -> Result<Vec<(Claim, Claimed)>, Error> {
+        self.claim_on(&mut *db.conn().await, queue, limit).await
+    }
+
+    /// Claims over a connection of the test's own, perhaps in a transaction.
+    pub async fn claim_on(
+        &mut self,
+        conn: &mut PgConnection,
+        queue: &str,
+        limit: usize,
+    ) -> Result<Vec<(Claim, Claimed)>, Error> {
         self.token += 1;
         let request = ClaimRequest {
             worker: self.id,
@@ -61,7 +72,7 @@ impl Hand {
             limit,
             kinds: &self.kinds,
         };
-        claim::claim(&mut *db.conn().await, request, &mut self.turns).await
+        claim::claim(conn, request, &mut self.turns).await
     }
 
     /// Claims up to so many jobs of the queue that needs no name.

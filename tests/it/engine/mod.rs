@@ -9,4 +9,5 @@ mod enqueueing;
 mod fairness;
 mod idling;
 mod limits;
+mod overlap;
 mod waiting;
