@@ -230,6 +230,18 @@ pub(crate) fn page_limit(asked: Option<u8>) -> Result<usize, Problem> {
     Err(Problem::malformed("limit", detail))
 }
 
+/// Cuts to a page the rows that were asked for, one more than a page holds: that one says whether there are more.
+/// Gives the key of the last row as the cursor of the next page; none: this was the last.
+pub(crate) fn cut_page<T, K>(
+    rows: &mut Vec<T>,
+    limit: usize,
+    key: impl FnOnce(&T) -> K,
+) -> Option<K> {
+    let more = rows.len() > limit;
+    rows.truncate(limit);
+    rows.last().filter(|_| more).map(key)
+}
+
 #[cfg(test)]
 mod tests {
     use serde::Deserialize;

@@ -21,7 +21,7 @@ use crate::audit::{self, Action};
 use crate::auth::keys::{self, CreatedKey, KeyInfo, NewKey};
 use crate::auth::{Caller, Scope};
 use crate::enqueue::storable;
-use crate::extract::{Body, Name, Params, page_limit};
+use crate::extract::{Body, Name, Params, cut_page, page_limit};
 use crate::openapi::Schemas;
 use crate::problem::Problem;
 use crate::state::{ApiState, clock};
@@ -110,11 +110,8 @@ async fn api_keys(
     let limit = page_limit(query.limit)?;
     let mut conn = state.db.acquire("keys.page").await?;
     let mut found = keys::page(&mut conn, query.tenant_id, query.cursor, limit as i64 + 1).await?;
-    let more = found.len() > limit;
-    found.truncate(limit);
-    let last = found.last().filter(|_| more);
     Ok(Json(KeyPage {
-        next_cursor: last.map(|key| key.id),
+        next_cursor: cut_page(&mut found, limit, |key| key.id),
         api_keys: found,
     }))
 }

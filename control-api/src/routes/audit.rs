@@ -14,7 +14,7 @@ use uuid::Uuid;
 use crate::audit::read::{AuditFilter, AuditRow, page};
 use crate::auth::{Caller, Scope};
 use crate::enqueue::storable;
-use crate::extract::{Params, page_limit};
+use crate::extract::{Params, cut_page, page_limit};
 use crate::openapi::Schemas;
 use crate::problem::Problem;
 use crate::state::ApiState;
@@ -83,11 +83,8 @@ async fn audit(
     let mut tx = state.acting(&caller).await?;
     let mut rows = page(&mut tx, &filter, query.cursor, limit as i64 + 1).await?;
     tx.commit().await?;
-    let more = rows.len() > limit;
-    rows.truncate(limit);
-    let last = rows.last().filter(|_| more);
     Ok(Json(AuditPage {
-        next_cursor: last.map(AuditRow::cursor),
+        next_cursor: cut_page(&mut rows, limit, AuditRow::cursor),
         audit: rows,
     }))
 }

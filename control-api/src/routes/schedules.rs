@@ -18,7 +18,7 @@ use uuid::Uuid;
 
 use crate::audit::{self, Action};
 use crate::auth::{Caller, Identity, Scope};
-use crate::extract::{Body, Name, Params, fit, page_limit};
+use crate::extract::{Body, Name, Params, cut_page, fit, page_limit};
 use crate::openapi::Schemas;
 use crate::problem::Problem;
 use crate::state::ApiState;
@@ -109,10 +109,9 @@ async fn list_schedules(
     let mut tx = state.acting(&caller).await?;
     let mut schedules = schedules::list(&mut tx, tenant, after, limit as i64 + 1).await?;
     tx.commit().await?;
-    let more = schedules.len() > limit;
-    schedules.truncate(limit);
-    let last = schedules.last().filter(|_| more);
-    let next_cursor = last.map(|last| format!("{}/{}", last.tenant_id, last.definition.name));
+    let next_cursor = cut_page(&mut schedules, limit, |last| {
+        format!("{}/{}", last.tenant_id, last.definition.name)
+    });
     Ok(Json(SchedulePage {
         schedules,
         next_cursor,

@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use crate::audit::{self, Action};
 use crate::auth::{Caller, Scope};
-use crate::extract::{Name, OptionalBody, Params, page_limit};
+use crate::extract::{Name, OptionalBody, Params, cut_page, page_limit};
 use crate::openapi::Schemas;
 use crate::problem::Problem;
 use crate::state::ApiState;
@@ -84,9 +84,7 @@ async fn holds(
     let mut tx = state.acting(&caller).await?;
     let mut holds = list_holds(&mut tx, query.open, query.cursor, limit as i64 + 1).await?;
     tx.commit().await?;
-    let more = holds.len() > limit;
-    holds.truncate(limit);
-    let next_cursor = holds.last().filter(|_| more).map(|hold| hold.hold_id);
+    let next_cursor = cut_page(&mut holds, limit, |last| last.hold_id);
     Ok(Json(HoldPage { holds, next_cursor }))
 }
 

@@ -20,7 +20,7 @@ use utoipa_axum::routes;
 use uuid::Uuid;
 
 use crate::auth::{Caller, Identity, Scope};
-use crate::extract::{Name, OptionalBody, Pair, Params, page_limit};
+use crate::extract::{Name, OptionalBody, Pair, Params, cut_page, page_limit};
 use crate::idempotency::Answer;
 use crate::openapi::Schemas;
 use crate::problem::Problem;
@@ -145,9 +145,7 @@ async fn boards(
     let mut tx = state.acting(&caller).await?;
     let mut leaderboards = list(&mut tx, query.cursor, limit as i64 + 1).await?;
     tx.commit().await?;
-    let more = leaderboards.len() > limit;
-    leaderboards.truncate(limit);
-    let next_cursor = leaderboards.last().filter(|_| more).map(|board| board.id);
+    let next_cursor = cut_page(&mut leaderboards, limit, |last| last.id);
     Ok(Json(BoardList {
         leaderboards,
         next_cursor,

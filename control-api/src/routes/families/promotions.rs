@@ -14,7 +14,7 @@ use uuid::Uuid;
 use super::holds::NoteBody;
 use crate::audit::{self, Action};
 use crate::auth::{Caller, Scope};
-use crate::extract::{Name, OptionalBody, Params, page_limit};
+use crate::extract::{Name, OptionalBody, Params, cut_page, page_limit};
 use crate::openapi::Schemas;
 use crate::problem::Problem;
 use crate::state::ApiState;
@@ -88,10 +88,7 @@ async fn promotions(
     let mut tx = state.acting(&caller).await?;
     let mut promotions = list_candidates(&mut tx, status, query.cursor, limit as i64 + 1).await?;
     tx.commit().await?;
-    let more = promotions.len() > limit;
-    promotions.truncate(limit);
-    let last = promotions.last().filter(|_| more);
-    let next_cursor = last.map(|candidate| candidate.candidate_id);
+    let next_cursor = cut_page(&mut promotions, limit, |last| last.candidate_id);
     Ok(Json(PromotionPage {
         promotions,
         next_cursor,
