@@ -134,7 +134,7 @@ BEGIN
             v_width := LEAST(256, GREATEST(16, v_room / 2) * pass);  -- wider strides past what is closed
             -- The next lanes in turn that have something due: from the tenant after the last one served (or that one itself,
             -- where its turn is not used up), around the circle, oldest lane of a tenant first.
-            SELECT array_agg(w.l ORDER BY w.around, (w.l).tenant_id, (w.l).head), count(*) INTO v_window, v_got FROM (
+            SELECT array_agg(w.l ORDER BY w.around, (w.l).tenant_id, (w.l).head) INTO v_window FROM (
                 SELECT lanes.l, arc.around
                 FROM (VALUES (0, v_turn, last_tenant), (1, no_tenant, v_turn)) AS arc (around, low, high)
                 CROSS JOIN LATERAL (
@@ -164,14 +164,17 @@ BEGIN
             END IF;
 
             SELECT GREATEST(1, ceil(v_room::float8 / count(DISTINCT (l).tenant_id)))::integer INTO v_quota FROM unnest(v_window) l;
-            WITH open AS (
-                -- What each lane's tightest bucket still lets through; a lane without buckets is not listed.
-                SELECT g.lane, min(fleet.allowance(b, r, l.concurrency_limit, v_now)) AS allowed
+            WITH rooms AS (
+                -- How many each bucket still lets through of each lane that counts in it.
+                SELECT g.lane, g.bucket_id, fleet.allowance(b, r, l.concurrency_limit, v_now) AS allowed
                 FROM unnest(v_lanes, v_buckets) AS g (lane, bucket_id) JOIN fleet.bucket b ON b.id = g.bucket_id
                 LEFT JOIN fleet.limit_rule r ON r.id = b.rule_id JOIN unnest(v_window) l ON l.id = g.lane
-                WHERE v_buckets IS NOT NULL GROUP BY g.lane
+                WHERE v_buckets IS NOT NULL
+            ), open AS (
+                -- The tightest decides; a lane without buckets is not listed.
+                SELECT lane, min(allowed) AS allowed FROM rooms GROUP BY lane
             ), lanes AS (
-                SELECT l.id, l.tenant_id, l.head, l.concurrency_limit, v_now - v_age * (l.priority - l.level) AS due_by, o.allowed,
+                SELECT l.id, l.tenant_id, l.head, v_now - v_age * (l.priority - l.level) AS due_by, o.allowed,
                     CASE WHEN l.tenant_id = v_turn AND v_left > 0 THEN v_left ELSE v_quota * COALESCE(tw.weight, 1) END AS quota,
                     min(l.place) OVER (PARTITION BY l.tenant_id) AS turn
                 FROM unnest(v_window) WITH ORDINALITY AS l (id, queue, priority, level, tenant_id, kind, version, concurrency_key, concurrency_limit, suspect, head, head_at, active, active_until, place)
@@ -179,7 +182,7 @@ BEGIN
                 LEFT JOIN open o ON o.lane = l.id
                 WHERE COALESCE(o.allowed, 1) > 0  -- a closed lane must not use up what others share with it
             ), due AS (
-                SELECT d.row_id, l.id AS lane, l.tenant_id, l.turn, l.quota, l.concurrency_limit,
+                SELECT d.row_id, l.id AS lane, l.tenant_id, l.turn, l.quota,
                     row_number() OVER (PARTITION BY l.turn ORDER BY d.run_at, d.id) AS nth
                 FROM lanes l CROSS JOIN LATERAL (
                     SELECT j.ctid AS row_id, j.run_at, j.id FROM fleet.job j
@@ -189,10 +192,8 @@ BEGIN
             ), fair AS (
                 SELECT * FROM due WHERE nth <= quota ORDER BY turn, nth LIMIT v_room
             ), gates AS (
-                SELECT f.row_id, row_number() OVER (PARTITION BY b.id ORDER BY f.turn, f.nth) <= fleet.allowance(b, r, f.concurrency_limit, v_now) AS open
-                FROM fair f JOIN unnest(v_lanes, v_buckets) AS g (lane, bucket_id) ON g.lane = f.lane JOIN fleet.bucket b ON b.id = g.bucket_id
-                LEFT JOIN fleet.limit_rule r ON r.id = b.rule_id
-                WHERE v_buckets IS NOT NULL
+                SELECT f.row_id, row_number() OVER (PARTITION BY m.bucket_id ORDER BY f.turn, f.nth) <= m.allowed AS open
+                FROM fair f JOIN rooms m ON m.lane = f.lane
             )
             SELECT CASE WHEN v_buckets IS NULL THEN ARRAY(SELECT row_id FROM fair) ELSE ARRAY(SELECT row_id FROM fair EXCEPT SELECT row_id FROM gates WHERE NOT open) END,
                 last.tenant_id, last.unused,
