@@ -6,7 +6,7 @@ use fleet_queue::{Cx, workers};
 use fleet_tests::{database, eventually};
 use tokio_util::sync::CancellationToken;
 
-use super::deck::{put, toy, toymaker};
+use super::deck::{WAITING, put, toy, toymaker};
 
 #[tokio::test]
 async fn i3_a_handler_dropped_while_it_settles_leaves_the_claim_to_its_worker() {
@@ -24,11 +24,10 @@ async fn i3_a_handler_dropped_while_it_settles_leaves_the_claim_to_its_worker() 
     let mut other = db.pool.begin().await.unwrap();
     let held = sqlx::query("SELECT FROM fleet.job FOR UPDATE");
     held.execute(&mut *other).await.unwrap();
-    let waits = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
     let mut tx = db.pool.begin().await.unwrap();
     tokio::select! {
         settled = cx.settle_in(&mut tx, None::<&()>) => panic!("it must wait for the row: {:?}", settled.is_ok()),
-        () = eventually("the settle waits", || async { (db.number(waits).await > 0).then_some(()) }) => {}
+        () = eventually("the settle waits", || async { (db.number(WAITING).await > 0).then_some(()) }) => {}
     }
     assert!(
         claim.lock().await.is_some(),
@@ -45,16 +44,15 @@ async fn i3_a_departure_that_is_cut_off_leaves_the_worker_to_its_lease() {
     let mut other = db.pool.begin().await.unwrap();
     let held = sqlx::query("SELECT FROM fleet.job FOR UPDATE");
     held.execute(&mut *other).await.unwrap();
-    let waits = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
     let mut conn = db.conn().await.detach();
     tokio::select! {
         left = workers::depart(&mut conn, hand.id) => panic!("it must wait for the job: {left:?}"),
-        () = eventually("the departure waits", || async { (db.number(waits).await > 0).then_some(()) }) => {}
+        () = eventually("the departure waits", || async { (db.number(WAITING).await > 0).then_some(()) }) => {}
     }
     drop(conn);
     other.rollback().await.unwrap();
     eventually("the server has noticed", || async {
-        (db.number(waits).await == 0).then_some(())
+        (db.number(WAITING).await == 0).then_some(())
     })
     .await;
     let living = "SELECT count(*) FROM fleet.worker WHERE ended_at IS NULL";

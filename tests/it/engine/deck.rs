@@ -6,6 +6,9 @@ use fleet_tests::{Hand, TestDb};
 use serde_json::json;
 use uuid::Uuid;
 
+/// How many connections wait for a lock of somebody else's.
+pub(super) const WAITING: &str = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+
 /// A worker that serves toys and others.
 pub(super) async fn toymaker(db: &TestDb) -> Hand {
     Hand::serving(db, &["toy", "other"]).await

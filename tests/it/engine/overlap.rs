@@ -2,7 +2,7 @@
 
 use fleet_tests::{database, eventually, invariants};
 
-use super::deck::{put_many, toy, toymaker};
+use super::deck::{WAITING, put_many, toy, toymaker};
 
 #[tokio::test]
 async fn i2_a_claim_takes_nothing_of_one_that_has_not_committed_yet() {
@@ -14,11 +14,10 @@ async fn i2_a_claim_takes_nothing_of_one_that_has_not_committed_yet() {
     let mut tx = db.pool.begin().await.unwrap();
     let taken = first.claim_on(&mut tx, "default", 3).await.unwrap();
     assert_eq!(taken.len(), 3);
-    let waits = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
     let mut claim = Box::pin(second.claim(&db, 3));
     tokio::select! {
         jobs = &mut claim => panic!("it must wait, and got {}", jobs.len()),
-        () = eventually("the claim waits", || async { (db.number(waits).await > 0).then_some(()) }) => {}
+        () = eventually("the claim waits", || async { (db.number(WAITING).await > 0).then_some(()) }) => {}
     }
     tx.commit().await.unwrap();
     assert!(claim.await.is_empty());
