@@ -16,15 +16,19 @@ GRANT fleet_api TO CURRENT_USER;
 
 -- The database's clock, which decides every time in the engine.
 -- A test pins it for its session with set_config('fleet.now', …), a campaign steps it for everybody with a signed interval;
--- production never sets it.
+-- production never sets it. In PL/pgSQL, as whatever the verbs call: a function in SQL that cannot be inlined is parsed again in every statement.
 CREATE FUNCTION fleet.clock() RETURNS timestamptz
-LANGUAGE sql STABLE PARALLEL SAFE AS $$
-    SELECT CASE left(current_setting('fleet.now', true), 1)
-        WHEN '+' THEN clock_timestamp() + current_setting('fleet.now')::interval
-        WHEN '-' THEN clock_timestamp() + current_setting('fleet.now')::interval
-        ELSE COALESCE(NULLIF(current_setting('fleet.now', true), '')::timestamptz, clock_timestamp())
-    END
-$$;
+LANGUAGE plpgsql STABLE PARALLEL SAFE AS $$
+DECLARE
+    v_now text := current_setting('fleet.now', true);
+BEGIN
+    IF v_now IS NULL OR v_now = '' THEN
+        RETURN clock_timestamp();
+    ELSIF left(v_now, 1) IN ('+', '-') THEN
+        RETURN clock_timestamp() + v_now::interval;
+    END IF;
+    RETURN v_now::timestamptz;
+END $$;
 COMMENT ON FUNCTION fleet.clock() IS 'The time; a test pins it with fleet.now, or sets it off by a signed interval.';
 
 -- Row-level security in one place: a session says whose rows it may see in fleet.tenant; '*' is every tenant's.
@@ -33,6 +37,20 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
     SELECT COALESCE(current_setting('fleet.tenant', true) IN ('*', tenant::text), false)
 $$;
 COMMENT ON FUNCTION fleet.may_see(uuid) IS 'True where the session''s fleet.tenant is this tenant, or * for an admin. Unset sees nothing.';
+
+-- Bounds on values are domains and not CHECKs of a table: those are parsed anew in every statement that writes a row, and
+-- evaluated at every update, whatever it changes.
+CREATE DOMAIN fleet.name_text AS text CHECK (length(VALUE) BETWEEN 1 AND 100);
+CREATE DOMAIN fleet.key_text AS text CHECK (length(VALUE) BETWEEN 1 AND 300);
+CREATE DOMAIN fleet.label_text AS text CHECK (length(VALUE) <= 200);
+CREATE DOMAIN fleet.reason_text AS text CHECK (length(VALUE) <= 1000);
+CREATE DOMAIN fleet.tag_list AS text[] CHECK (cardinality(VALUE) <= 20);
+CREATE DOMAIN fleet.metadata_json AS jsonb CHECK (pg_column_size(VALUE) <= 65536);
+CREATE DOMAIN fleet.progress_json AS jsonb CHECK (pg_column_size(VALUE) <= 8192);
+CREATE DOMAIN fleet.priority_level AS smallint CHECK (VALUE BETWEEN 0 AND 3);
+CREATE DOMAIN fleet.attempt_limit AS smallint CHECK (VALUE BETWEEN 1 AND 1000);
+CREATE DOMAIN fleet.positive_integer AS integer CHECK (VALUE > 0);
+CREATE DOMAIN fleet.positive_smallint AS smallint CHECK (VALUE > 0);
 
 -- UUIDv7 (RFC 9562): 48 bits of Unix milliseconds, then random bits; for callers that enqueue in SQL.
 CREATE FUNCTION fleet.new_id() RETURNS uuid
@@ -50,15 +68,7 @@ $$;
 CREATE FUNCTION fleet.ms(span interval) RETURNS bigint
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ SELECT (extract(epoch FROM span) * 1000)::bigint $$;
 
--- A lane is a first-in-first-out line of jobs that are alike in everything the claim decides by, so that a lane is claimable or not as a whole.
--- 64 bits of MD5: two lanes of one installation meeting by chance is a matter of 10^-8 at a million lanes, and nobody can aim for another's lane.
--- Every part is cast outright: what joins a text to another type is not immutable, and would keep the function from being inlined.
-CREATE FUNCTION fleet.lane_of(queue text, priority smallint, tenant uuid, kind text, version smallint, concurrency_key text, suspect boolean) RETURNS bigint
-LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
-    SELECT ('x' || left(md5(queue || E'\x1f' || priority::text || E'\x1f' || tenant::text || E'\x1f' || kind || E'\x1f' || version::text || E'\x1f' || COALESCE(concurrency_key, '') || E'\x1f' || suspect::text), 16))::bit(64)::bigint
-$$;
-
--- What is in use of a limit is counted in buckets, whose ids follow from what they stand for in the same way.
+-- What is in use of a limit is counted in buckets, whose ids follow from what they stand for (as a job's lane does).
 CREATE FUNCTION fleet.bucket_of(scope text, rule bigint, tenant uuid, key text) RETURNS bigint
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
     SELECT ('x' || left(md5(scope || E'\x1f' || COALESCE(rule::text, '') || E'\x1f' || COALESCE(tenant::text, '') || E'\x1f' || COALESCE(key, '')), 16))::bit(64)::bigint

@@ -56,7 +56,7 @@ CREATE TABLE fleet.lane (
     active            boolean NOT NULL DEFAULT true,
     active_until      timestamptz NOT NULL
 ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 500);
-COMMENT ON TABLE fleet.lane IS 'Lines of alike jobs (fleet.lane_of). Only claimers of the lane''s queue, under its lock, and the upkeep duties write here.';
+COMMENT ON TABLE fleet.lane IS 'Lines of alike jobs (see fleet.job.lane). Only claimers of the lane''s queue, under its lock, and the upkeep duties write here.';
 COMMENT ON COLUMN fleet.lane.level IS 'Priority after ageing: the promote duty lowers it while the lane''s oldest job waits.';
 COMMENT ON COLUMN fleet.lane.suspect IS 'Workers died with its jobs twice: each worker takes one of these at a time, so that the third death meets the one to blame and not its neighbours.';
 COMMENT ON COLUMN fleet.lane.head IS 'No claimable job of the lane is older: a claim starts there and never walks the dead entries before it.';

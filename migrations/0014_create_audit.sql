@@ -1,17 +1,20 @@
 -- The audit (I13): what a key changed. Rows are added and never altered, not even by the owner.
 
+CREATE DOMAIN fleet.subject_text AS text CHECK (length(VALUE) <= 400);
+CREATE DOMAIN fleet.request_id_list AS text[] CHECK (cardinality(VALUE) >= 1);
+
 CREATE TABLE fleet.audit (
     id          bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     at          timestamptz NOT NULL DEFAULT fleet.clock(),
     key_id      uuid NOT NULL,
     key_name    text NOT NULL,
     tenant_id   uuid NOT NULL,
-    action      text NOT NULL CHECK (length(action) BETWEEN 1 AND 100),
-    subject     text CHECK (length(subject) <= 400),
+    action      fleet.name_text NOT NULL,
+    subject     fleet.subject_text,
     jobs        uuid[],
-    reason      text CHECK (length(reason) <= 1000),
+    reason      fleet.reason_text,
     detail      jsonb,
-    request_ids text[] NOT NULL CHECK (cardinality(request_ids) >= 1)
+    request_ids fleet.request_id_list NOT NULL
 );
 COMMENT ON TABLE fleet.audit IS 'One row a changing action. Enqueues that shared a commit share a row for each key and tenant.';
 COMMENT ON COLUMN fleet.audit.tenant_id IS 'Whose rows were changed; the nil id: the platform''s.';
