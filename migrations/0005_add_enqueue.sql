@@ -2,18 +2,21 @@
 
 -- Live jobs of a queue, from the totals and what is not folded into them yet.
 CREATE FUNCTION fleet.queue_depth(q text) RETURNS bigint
-LANGUAGE sql STABLE AS $$
-    SELECT COALESCE(sum(CASE event WHEN 'enqueued' THEN n WHEN 'completed' THEN -n WHEN 'cancelled' THEN -n WHEN 'discarded' THEN -n ELSE 0 END), 0)::bigint
-    FROM (SELECT event, n::bigint FROM fleet.flow WHERE queue = q UNION ALL SELECT event, n FROM fleet.total WHERE queue = q) AS counted
-$$;
+LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN (SELECT COALESCE(sum(CASE event WHEN 'enqueued' THEN n WHEN 'completed' THEN -n WHEN 'cancelled' THEN -n WHEN 'discarded' THEN -n ELSE 0 END), 0)::bigint
+        FROM (SELECT event, n::bigint FROM fleet.flow WHERE queue = q UNION ALL SELECT event, n FROM fleet.total WHERE queue = q) AS counted);
+END $$;
 
 -- Tells schedulers of a time that may come before they look again. In an idle fleet only: while lanes are walked they look often by themselves,
 -- and NOTIFY would serialize the commits of the busy.
 CREATE FUNCTION fleet.foretell(p_at timestamptz) RETURNS void
-LANGUAGE sql AS $$
-    SELECT pg_notify('fleet_scheduler', '')
-    WHERE p_at < fleet.clock() + interval '10 seconds' AND NOT EXISTS (SELECT FROM fleet.lane WHERE active)
-$$;
+LANGUAGE plpgsql AS $$
+BEGIN
+    IF p_at < fleet.clock() + interval '10 seconds' AND NOT EXISTS (SELECT FROM fleet.lane WHERE active) THEN
+        PERFORM pg_notify('fleet_scheduler', '');
+    END IF;
+END $$;
 
 -- Enqueues many in one statement and answers for each, in order: inserted | duplicate | replaced | pushed | queue full,
 -- and the id of the job that now stands for it. A duplicate never fails the batch (I5 is the unique index).
@@ -30,16 +33,19 @@ AS $$
 #variable_conflict use_column
 DECLARE
     v_now      timestamptz := fleet.clock();
+    v_rare     boolean := cardinality(array_remove(p_options, NULL)) > 0;  -- has any job what few have
     v_full     text[];
     v_taken    bigint[] := '{}';      -- ordinals that may not be inserted: window still held, or queue full
     v_inserted uuid[];
+    v_ties     boolean := false;      -- does any wait for others
 BEGIN
     SELECT array_agg(name) INTO v_full FROM fleet.queue
     WHERE name = ANY (p_queues) AND max_depth IS NOT NULL
       AND fleet.queue_depth(name) + (SELECT count(*) FROM unnest(p_queues) q WHERE q = name) > max_depth;
 
-    IF EXISTS (SELECT FROM unnest(p_options) o WHERE o->'unique'->>'scope' = 'window') THEN
+    IF v_rare THEN
         v_taken := fleet.hold_windows(p_ids, p_tenants, p_queues, p_options, v_full, v_now);
+        v_ties := EXISTS (SELECT FROM unnest(p_options) o WHERE o ? 'depends_on');
     END IF;
 
     WITH input AS (
@@ -77,17 +83,18 @@ BEGIN
     )
     SELECT COALESCE(array_agg(id), '{}') INTO v_inserted FROM inserted;
 
-    PERFORM fleet.foretell(min(at)) FROM unnest(p_run_ats) AS r (at) WHERE at > v_now HAVING count(*) > 0;
-    IF EXISTS (SELECT FROM unnest(p_options) o WHERE o ? 'depends_on') THEN
+    IF cardinality(array_remove(p_run_ats, NULL)) > 0 THEN
+        PERFORM fleet.foretell(min(at)) FROM unnest(p_run_ats) AS r (at) WHERE at > v_now HAVING count(*) > 0;
+    END IF;
+    IF v_ties THEN
         PERFORM fleet.tie_dependencies(p_ids, p_tenants, p_options, v_inserted);
     END IF;
 
-    IF cardinality(v_inserted) = cardinality(p_ids) THEN
+    IF cardinality(v_inserted) = cardinality(p_ids) AND NOT v_ties THEN
+        -- Without a look at the table: what was just inserted is as it was meant to be.
         RETURN QUERY
-            SELECT i.ord, i.id, 'inserted'::text, COALESCE(j.state,
-                CASE WHEN i.run_at > v_now THEN 'scheduled' ELSE 'available' END::fleet.job_state)
-            FROM unnest(p_ids, p_run_ats, p_options) WITH ORDINALITY AS i (id, run_at, o, ord)
-            LEFT JOIN fleet.job j ON i.o ? 'depends_on' AND j.id = i.id;
+            SELECT i.ord, i.id, 'inserted'::text, CASE WHEN i.run_at > v_now THEN 'scheduled' ELSE 'available' END::fleet.job_state
+            FROM unnest(p_ids, p_run_ats) WITH ORDINALITY AS i (id, run_at, ord);
         RETURN;
     END IF;
     RETURN QUERY SELECT * FROM fleet.answer_duplicates(p_ids, p_tenants, p_queues, p_run_ats, p_payloads, p_options, v_inserted, v_full);
@@ -148,14 +155,15 @@ END $$;
 
 -- Tells the claim about jobs that became available outside an enqueue's insert.
 CREATE FUNCTION fleet.announce(p_ids uuid[]) RETURNS void
-LANGUAGE sql AS $$
+LANGUAGE plpgsql AS $$
+BEGIN
     INSERT INTO fleet.arrival (queue, lane, priority, tenant_id, kind, version, concurrency_key, concurrency_limit, suspect, run_at)
     SELECT queue, lane, min(priority), min(tenant_id::text)::uuid, min(kind), min(version), min(concurrency_key), min(concurrency_limit), bool_or(crashes > 1), min(run_at)
     FROM fleet.job WHERE id = ANY (p_ids) AND state = 'available'
-    GROUP BY queue, lane
-$$;
+    GROUP BY queue, lane;
+END $$;
 
--- Answers for a batch in which not every job was inserted. A separate statement of the function, so that under READ COMMITTED
+-- Answers for a batch in which not every job was inserted, or some wait for others. A separate statement of the function, so that under READ COMMITTED
 -- it sees the rows that the insert ran into.
 CREATE FUNCTION fleet.answer_duplicates(
     p_ids uuid[], p_tenants uuid[], p_queues text[], p_run_ats timestamptz[], p_payloads jsonb[], p_options jsonb[], p_inserted uuid[], p_full text[]
@@ -173,7 +181,7 @@ BEGIN
         ord := r.ord; id := r.id; state := NULL;
         IF r.id = ANY (p_inserted) THEN
             outcome := 'inserted';
-            SELECT j.state INTO state FROM fleet.job j WHERE j.id = r.id;
+            SELECT j.state INTO state FROM fleet.job j WHERE j.id = r.id AND j.tenant_id = r.tenant_id;
         ELSIF r.queue = ANY (p_full) THEN
             outcome := 'queue full';
         ELSIF r.u->>'scope' = 'window' THEN

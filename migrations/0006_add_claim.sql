@@ -9,9 +9,9 @@
 -- The buckets these lanes count in: of their rules, of their concurrency keys, and, where workers died with their jobs twice,
 -- the worker's own, which lets one such job through at a time.
 CREATE FUNCTION fleet.buckets_of(p_lanes fleet.lane[], p_worker uuid)
-RETURNS TABLE (lane bigint, bucket_id bigint, scope text, rule_id bigint, tenant_id uuid, key text, burst integer)
+RETURNS TABLE (lane bigint, bucket_id bigint, key_limit smallint, scope text, rule_id bigint, tenant_id uuid, key text, burst integer)
 LANGUAGE sql STABLE AS $$
-    SELECT l.id, fleet.bucket_of(w.scope, w.rule_id, w.tenant_id, w.key), w.*
+    SELECT l.id, fleet.bucket_of(w.scope, w.rule_id, w.tenant_id, w.key), l.concurrency_limit, w.*
     FROM unnest(p_lanes) l CROSS JOIN LATERAL (
         SELECT 'rule' AS scope, r.id AS rule_id, CASE WHEN r.per_tenant THEN l.tenant_id END AS tenant_id, NULL AS key, r.burst
         FROM fleet.limit_rule r
@@ -23,7 +23,7 @@ LANGUAGE sql STABLE AS $$
 $$;
 
 -- Makes those that are missing, and says which lane counts in which. Under the limits lock.
-CREATE FUNCTION fleet.open_buckets(p_lanes fleet.lane[], p_worker uuid, p_now timestamptz) RETURNS TABLE (lane bigint, bucket_id bigint)
+CREATE FUNCTION fleet.open_buckets(p_lanes fleet.lane[], p_worker uuid, p_now timestamptz) RETURNS TABLE (lane bigint, bucket_id bigint, key_limit smallint)
 LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 BEGIN
@@ -34,7 +34,7 @@ BEGIN
             SELECT DISTINCT scope, rule_id, tenant_id, key, COALESCE(burst, 0), p_now FROM wanted w
             WHERE NOT EXISTS (SELECT FROM fleet.bucket b WHERE b.id = w.bucket_id)
         )
-        SELECT lane, bucket_id FROM wanted;
+        SELECT lane, bucket_id, key_limit FROM wanted;
 END $$;
 
 -- A bucket's tokens at a time, if its rule has a rate.
@@ -45,13 +45,14 @@ $$;
 
 -- Folds what was given back, and refills token buckets up to their burst. Under the limits lock.
 CREATE FUNCTION fleet.refresh_buckets(p_buckets bigint[], p_now timestamptz) RETURNS void
-LANGUAGE sql AS $$
+LANGUAGE plpgsql AS $$
+BEGIN
     WITH back AS (DELETE FROM fleet.bucket_release RETURNING bucket_id, n),
     summed AS (SELECT bucket_id, sum(n) AS n FROM back GROUP BY bucket_id)
     UPDATE fleet.bucket b SET running = b.running - s.n FROM summed s WHERE b.id = s.bucket_id;
     UPDATE fleet.bucket b SET tokens = fleet.tokens_at(b, r, p_now), refilled_at = p_now
     FROM fleet.limit_rule r WHERE r.id = b.rule_id AND r.rate IS NOT NULL AND b.id = ANY (p_buckets);
-$$;
+END $$;
 
 -- How many more jobs a bucket lets through at a time; its rule is null where it is of no rule.
 CREATE FUNCTION fleet.allowance(b fleet.bucket, r fleet.limit_rule, p_key_limit smallint, p_now timestamptz) RETURNS integer
@@ -98,8 +99,14 @@ DECLARE
     v_closed   bigint[];      -- lanes of the level that this claim found closed, or without a job it may take
     v_shut     bigint[];
     v_quota    integer;
+    -- What the window's lanes count in: lane, bucket, and how many more of it the bucket lets through.
     v_lanes    bigint[];
     v_buckets  bigint[];
+    v_limits   smallint[];
+    v_rooms    integer[];
+    -- By lane all its buckets, as text: arrays of arrays would have to be of one length.
+    v_holders  bigint[];
+    v_holds    text[];
     v_turns    jsonb := '{}';
 BEGIN
     PERFORM pg_advisory_xact_lock(hashtext('fleet.queue'), hashtext(p_queue));
@@ -150,28 +157,32 @@ BEGIN
                 ORDER BY arc.around LIMIT v_width) w;
             EXIT WHEN v_window IS NULL;
 
-            v_buckets := NULL;
+            SELECT NULL, NULL, NULL, NULL INTO v_lanes, v_buckets, v_rooms, v_holds;
             IF v_gated OR EXISTS (SELECT FROM unnest(v_window) l WHERE l.concurrency_key IS NOT NULL OR l.suspect) THEN
                 IF NOT v_locked THEN
                     PERFORM pg_advisory_xact_lock(hashtext('fleet.limits'), 0);  -- I10: one claim at a time decides on limits
                     v_locked := true;
                     v_now := GREATEST(v_now, fleet.clock());
                 END IF;
-                SELECT array_agg(x.lane), array_agg(x.bucket_id) INTO v_lanes, v_buckets FROM fleet.open_buckets(v_window, p_worker, v_now) x;
+                SELECT array_agg(x.lane), array_agg(x.bucket_id), array_agg(x.key_limit) INTO v_lanes, v_buckets, v_limits FROM fleet.open_buckets(v_window, p_worker, v_now) x;
                 IF v_buckets IS NOT NULL THEN
                     PERFORM fleet.refresh_buckets(v_buckets, v_now);
+                    SELECT array_agg(h.lane), array_agg(h.held) INTO v_holders, v_holds
+                    FROM (SELECT g.lane, array_agg(g.bucket_id)::text AS held FROM unnest(v_lanes, v_buckets) AS g (lane, bucket_id) GROUP BY g.lane) h;
+                    -- Of these the pick must look only at what can cut it.
+                    SELECT array_agg(m.lane), array_agg(m.bucket_id), array_agg(m.allowed) INTO v_lanes, v_buckets, v_rooms
+                    FROM (SELECT g.lane, g.bucket_id, fleet.allowance(b, r, g.key_limit, v_now) AS allowed
+                        FROM unnest(v_lanes, v_buckets, v_limits) AS g (lane, bucket_id, key_limit) JOIN fleet.bucket b ON b.id = g.bucket_id
+                        LEFT JOIN fleet.limit_rule r ON r.id = b.rule_id) m
+                    WHERE m.allowed < v_room;
                 END IF;
             END IF;
 
             SELECT GREATEST(1, ceil(v_room::float8 / count(DISTINCT (l).tenant_id)))::integer INTO v_quota FROM unnest(v_window) l;
             WITH rooms AS (
-                -- How many each bucket still lets through of each lane that counts in it.
-                SELECT g.lane, g.bucket_id, fleet.allowance(b, r, l.concurrency_limit, v_now) AS allowed
-                FROM unnest(v_lanes, v_buckets) AS g (lane, bucket_id) JOIN fleet.bucket b ON b.id = g.bucket_id
-                LEFT JOIN fleet.limit_rule r ON r.id = b.rule_id JOIN unnest(v_window) l ON l.id = g.lane
-                WHERE v_buckets IS NOT NULL
+                SELECT * FROM unnest(v_lanes, v_buckets, v_rooms) AS m (lane, bucket_id, allowed)
             ), open AS (
-                -- The tightest decides; a lane without buckets is not listed.
+                -- The tightest decides; a lane that nothing cuts is not listed.
                 SELECT lane, min(allowed) AS allowed FROM rooms GROUP BY lane
             ), lanes AS (
                 SELECT l.id, l.tenant_id, l.head, v_now - v_age * (l.priority - l.level) AS due_by, o.allowed,
@@ -202,12 +213,10 @@ BEGIN
             FROM (SELECT) AS one LEFT JOIN (SELECT tenant_id, quota - nth AS unused FROM fair ORDER BY turn DESC, nth DESC LIMIT 1) last ON true;
 
             RETURN QUERY
-                WITH holds AS (
-                    SELECT g.lane, array_agg(g.bucket_id) AS held FROM unnest(v_lanes, v_buckets) AS g (lane, bucket_id) GROUP BY g.lane
-                ), claimed AS (
+                WITH claimed AS (
                     UPDATE fleet.job j
                     SET state = 'running', worker_id = p_worker, token = p_token, claim_no = j.claim_no + 1, attempt = j.attempt + 1, started_at = v_now,
-                        held = CASE WHEN v_buckets IS NOT NULL THEN (SELECT h.held FROM holds h WHERE h.lane = j.lane) END,
+                        held = CASE WHEN v_holds IS NOT NULL THEN v_holds[array_position(v_holders, j.lane)]::bigint[] END,
                         unique_key = CASE WHEN j.unique_until_started THEN NULL ELSE j.unique_key END
                     WHERE j.ctid = ANY (v_rows) AND j.state = 'available'
                     RETURNING j.id, j.tenant_id, j.kind, j.version, j.queue, j.priority, j.attempt, j.max_attempts, j.crashes, j.claim_no, j.timeout_ms, j.run_at,
@@ -225,8 +234,8 @@ BEGIN
                     SELECT v_now, p_queue, tenant_id, kind, 'started', count(*), fleet.ms(sum(GREATEST(v_now - run_at, interval '0')))
                     FROM claimed GROUP BY tenant_id, kind
                 )
-                SELECT id, tenant_id, kind, version, queue, priority, attempt, max_attempts, crashes, claim_no, timeout_ms,
-                    run_at, created_at, started_at, expires_at, parent_id, step, traceparent, tags, metadata, payload,
+                SELECT id, tenant_id, kind::text, version::smallint, queue::text, priority::smallint, attempt, max_attempts::smallint, crashes, claim_no,
+                    timeout_ms::integer, run_at, created_at, started_at, expires_at, parent_id, step::text, traceparent::text, tags::text[], metadata::jsonb, payload,
                     NULL::smallint, NULL::integer
                 FROM claimed;
             GET DIAGNOSTICS v_got = ROW_COUNT;
@@ -259,7 +268,8 @@ END $$;
 
 -- Makes or wakes the lanes that announced themselves. Under the queue's lock.
 CREATE FUNCTION fleet.fold_arrivals(p_queue text, p_now timestamptz) RETURNS void
-LANGUAGE sql AS $$
+LANGUAGE plpgsql AS $$
+BEGIN
     WITH gone AS (DELETE FROM fleet.arrival WHERE queue = p_queue RETURNING *)
     INSERT INTO fleet.lane AS l (id, queue, priority, level, tenant_id, kind, version, concurrency_key, concurrency_limit, suspect, head, head_at, active_until)
     SELECT lane, min(queue), min(priority), min(priority), min(tenant_id::text)::uuid, min(kind), min(version), min(concurrency_key), min(concurrency_limit), bool_or(suspect), min(run_at), p_now, p_now + interval '30 seconds'
@@ -267,4 +277,4 @@ LANGUAGE sql AS $$
     ON CONFLICT (id) DO UPDATE SET active = true, active_until = excluded.active_until, head = LEAST(l.head, excluded.head),
         concurrency_limit = excluded.concurrency_limit,
         level = CASE WHEN l.active THEN l.level ELSE l.priority END;
-$$;
+END $$;

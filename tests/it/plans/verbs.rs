@@ -162,6 +162,24 @@ pub(super) const VERBS: &[Verb] = &[
         },
     },
     Verb {
+        // Under row-level security a condition that may leak is no index condition: another plan than the owner's.
+        name: "enqueue for a tenant",
+        rows_max: 3 * BATCH as i64,
+        run: |_, conn| {
+            Box::pin(async move {
+                let jobs: Vec<_> = (0..BATCH as u128).map(toy).collect();
+                let tenant = jobs[0].tenant;
+                let jobs: Vec<_> = jobs
+                    .into_iter()
+                    .map(|job| NewJob { tenant, ..job })
+                    .collect();
+                act(conn, "fleet_api", &tenant.to_string()).await;
+                enqueue_many(conn, &jobs).await.unwrap();
+                act(conn, "none", "").await;
+            })
+        },
+    },
+    Verb {
         name: "promote",
         rows_max: 10 * BATCH as i64,
         run: |_, conn| {
@@ -303,3 +321,13 @@ pub(super) const VERBS: &[Verb] = &[
         },
     },
 ];
+
+/// Takes a role, and the sight of a tenant, until the transaction ends or another is taken.
+async fn act(conn: &mut PgConnection, role: &str, tenant: &str) {
+    sqlx::query("SELECT set_config('role', $1, true), set_config('fleet.tenant', $2, true)")
+        .bind(role)
+        .bind(tenant)
+        .execute(conn)
+        .await
+        .unwrap();
+}
