@@ -3,25 +3,20 @@
 //! A lone enqueue is committed at once: nothing waits for company. Under load the next group forms while the last one commits,
 //! so the number of commits follows the disk and not the callers.
 //!
-//! A group is one transaction of one statement a tenant, each under that tenant's row-level security: sharing a commit must not
-//! mean sharing sight (I12), so no group ever acts for "all tenants". Where the database refuses a group because of one job in it,
-//! every job is tried for itself, so that one caller's mistake is only their own.
+//! Sharing a commit must not mean sharing sight (I12), so no group ever acts for "all tenants": see [`crate::shared_commit`].
+//! Where the database refuses a group because of one job in it, every job is tried for itself, so that one caller's mistake is only their own.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use fleet_queue::history::Event;
-use fleet_queue::transitions::enqueue::enqueue_many;
-use fleet_queue::{Db, EnqueueOutcome, Enqueued, JobState, NewJob, Probes, TenantId};
-use sqlx::{Acquire, PgConnection};
+use fleet_queue::{Db, Enqueued, JobState, NewJob, TenantId};
 use tokio::sync::{Mutex, mpsc, oneshot};
 
-use crate::audit::{self, Action};
-use crate::auth::{Caller, Identity};
-use crate::enqueue::enqueue_good_part;
+use crate::auth::Caller;
 use crate::problem::Problem;
 use crate::request_id;
-use crate::state::act_as;
+use crate::shared_commit::{Answers, each_alone, together};
 use crate::waking::wake_over;
 
 /// Enqueues waiting for their commit at most; past it requests wait to hand theirs in.
@@ -46,9 +41,9 @@ struct Item {
 
 /// Who waits for an answer: it comes with the job itself.
 #[derive(Debug)]
-struct Waiter {
-    caller: Caller,
-    request_id: String,
+pub(crate) struct Waiter {
+    pub(crate) caller: Caller,
+    pub(crate) request_id: String,
     answer: oneshot::Sender<Result<(NewJob, Enqueued), Problem>>,
 }
 
@@ -111,9 +106,9 @@ impl Intake {
             return;
         };
         let probes = self.db.probes();
-        let mut outcome = together(&mut conn, probes, &groups, Care::None).await;
+        let mut outcome = together(&mut conn, probes, &groups).await;
         if outcome.as_ref().is_err_and(|problem| !problem.is_outage()) {
-            outcome = together(&mut conn, probes, &groups, Care::EachAlone).await;
+            outcome = each_alone(&mut conn, probes, &groups).await;
         }
         match outcome {
             Ok(answers) => {
@@ -128,12 +123,12 @@ impl Intake {
 }
 
 /// The jobs of a commit by tenant, each with who waits for it.
-struct Groups(BTreeMap<TenantId, Group>);
+pub(crate) struct Groups(pub(crate) BTreeMap<TenantId, Group>);
 
 #[derive(Default)]
-struct Group {
-    jobs: Vec<NewJob>,
-    waiters: Vec<Waiter>,
+pub(crate) struct Group {
+    pub(crate) jobs: Vec<NewJob>,
+    pub(crate) waiters: Vec<Waiter>,
 }
 
 impl Groups {
@@ -180,73 +175,4 @@ impl Group {
     fn into_pairs(self) -> impl Iterator<Item = (NewJob, Waiter)> {
         self.jobs.into_iter().zip(self.waiters)
     }
-}
-
-/// Whether one bad job may fail its group: at first it may, because savepoints cost round trips.
-#[derive(Clone, Copy)]
-enum Care {
-    None,
-    EachAlone,
-}
-
-type Answers = Vec<Result<Enqueued, Problem>>;
-
-/// Every job in one transaction; the answers in the groups' order.
-async fn together(
-    conn: &mut PgConnection,
-    probes: &Probes,
-    groups: &Groups,
-    care: Care,
-) -> Result<Answers, Problem> {
-    let mut tx = conn.begin().await?;
-    let mut answers = Answers::new();
-    for (tenant, group) in &groups.0 {
-        act_as(&mut tx, &tenant.to_string()).await?;
-        let enqueued: Answers = match care {
-            Care::None => {
-                let made = enqueue_many(&mut tx, &group.jobs).await?;
-                made.into_iter().map(Ok).collect()
-            }
-            Care::EachAlone => enqueue_good_part(&mut tx, &group.jobs).await?,
-        };
-        record(&mut tx, *tenant, &group.waiters, &enqueued).await?;
-        answers.extend(enqueued);
-    }
-    let reached = probes.at("api.before_commit").await;
-    reached.map_err(|_| Problem::unavailable())?;
-    tx.commit().await?;
-    Ok(answers)
-}
-
-/// One row of the audit for each key that made jobs of this tenant.
-async fn record(
-    conn: &mut PgConnection,
-    tenant: TenantId,
-    waiters: &[Waiter],
-    answers: &[Result<Enqueued, Problem>],
-) -> Result<(), sqlx::Error> {
-    let mut by_key: BTreeMap<_, (&Identity, Vec<_>, Vec<_>)> = BTreeMap::new();
-    for (waiter, answer) in waiters.iter().zip(answers) {
-        if let Ok(made) = answer
-            && made.outcome != EnqueueOutcome::QueueFull
-        {
-            let shared = by_key
-                .entry(waiter.caller.key_id)
-                .or_insert_with(|| (&waiter.caller, Vec::new(), Vec::new()));
-            shared.1.push(made.id);
-            shared.2.push(waiter.request_id.clone());
-        }
-    }
-    for (who, jobs, request_ids) in by_key.values() {
-        let action = Action {
-            verb: "jobs.enqueue",
-            tenant,
-            subject: None,
-            jobs,
-            reason: None,
-            detail: None,
-        };
-        audit::record_for(conn, who, action, request_ids).await?;
-    }
-    Ok(())
 }

@@ -25,6 +25,7 @@ mod request_id;
 mod routes;
 mod server;
 mod settings;
+mod shared_commit;
 mod state;
 mod system;
 mod unstorable;

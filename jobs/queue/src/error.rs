@@ -1,6 +1,6 @@
 //! What can go wrong in the engine: each variant says what was attempted, with what.
 
-use crate::{JobId, WorkerId};
+use crate::{JobId, NewJob, WorkerId};
 
 /// An engine call that did not do what was asked. Nothing was changed.
 #[derive(Debug, thiserror::Error)]
@@ -58,6 +58,16 @@ impl Error {
     /// Wraps what the database said, unless it is one of the engine's own refusals.
     pub(crate) fn database(verb: &'static str) -> impl FnOnce(sqlx::Error) -> Self {
         move |source| Self::Database { verb, source }
+    }
+
+    /// The job that holds this one's unique key could not be seen.
+    #[must_use]
+    pub fn unseen(job: &NewJob) -> Self {
+        let unique = job.rare.unique.as_ref();
+        let key = unique.map(|unique| unique.key.clone());
+        Self::UniqueKeyUnseen {
+            key: key.unwrap_or_default(),
+        }
     }
 
     /// True where the same call may succeed later without anything else being changed: outage, lost connection, deadlock, serialization.

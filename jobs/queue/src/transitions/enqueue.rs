@@ -4,6 +4,8 @@
 //! It takes a connection and never the pool: the jobs commit with their cause.
 //! Waking a worker is the caller's, after the commit: see [`crate::wake`].
 
+use std::borrow::Borrow;
+
 use sqlx::PgConnection;
 
 use crate::circle::refuse_circles;
@@ -73,27 +75,18 @@ pub async fn enqueue_many(
     let answered = answers
         .into_iter()
         .zip(jobs)
-        .map(|(answer, job)| answer.ok_or_else(|| unseen(job)));
+        .map(|(answer, job)| answer.ok_or_else(|| Error::unseen(job)));
     answered.collect()
-}
-
-fn unseen(job: &NewJob) -> Error {
-    let key = job
-        .rare
-        .unique
-        .as_ref()
-        .map(|unique| unique.key.clone())
-        .unwrap_or_default();
-    Error::UniqueKeyUnseen { key }
 }
 
 /// One call; `None` where the holder of the unique key vanished meanwhile.
 async fn send(conn: &mut PgConnection, jobs: &[NewJob]) -> Result<Vec<Option<Enqueued>>, Error> {
     let columns = Columns::of(jobs);
-    let rows = sqlx::query!(
+    let rows = sqlx::query_as!(
+        Answer,
         r#"-- queue.enqueue
-        SELECT id AS "id!", outcome AS "outcome!", state::text AS state
-        FROM fleet.enqueue_many($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ORDER BY ord"#,
+        SELECT ord AS "ord!", id AS "id!", outcome AS "outcome!", state::text AS state
+        FROM fleet.enqueue_many($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)"#,
         &columns.ids,
         &columns.tenants,
         &columns.kinds as &[&str],
@@ -110,20 +103,38 @@ async fn send(conn: &mut PgConnection, jobs: &[NewJob]) -> Result<Vec<Option<Enq
     .await
     .map_err(Error::database("queue.enqueue"))?;
     assert_eq!(rows.len(), jobs.len(), "enqueue_many answers for every job");
-    Ok(rows
-        .into_iter()
-        .map(|row| {
-            let outcome = outcome(&row.outcome)?;
-            let state = row
-                .state
-                .map(|s| s.parse().expect("the database knows the same states"));
-            Some(Enqueued {
-                id: JobId(row.id),
-                outcome,
-                state,
-            })
-        })
-        .collect())
+    Ok(Answer::for_each(rows))
+}
+
+/// A row of `fleet.enqueue_many`'s answer.
+#[derive(Debug)]
+pub struct Answer {
+    /// Which job of the call, from 1.
+    pub ord: i64,
+    /// The job that stands for it.
+    pub id: uuid::Uuid,
+    /// inserted, duplicate, replaced, pushed, queue full; or again, where the holder of the unique key vanished meanwhile.
+    pub outcome: String,
+    /// The state of the job that stands for it.
+    pub state: Option<String>,
+}
+
+impl Answer {
+    /// What became of each job, in their order; `None` where it must be tried again.
+    #[must_use]
+    pub fn for_each(mut rows: Vec<Self>) -> Vec<Option<Enqueued>> {
+        rows.sort_unstable_by_key(|row| row.ord);
+        rows.into_iter().map(Self::into_enqueued).collect()
+    }
+
+    fn into_enqueued(self) -> Option<Enqueued> {
+        let outcome = outcome(&self.outcome)?;
+        let state = self
+            .state
+            .map(|s| s.parse().expect("the database knows the same states"));
+        let id = JobId(self.id);
+        Some(Enqueued { id, outcome, state })
+    }
 }
 
 fn outcome(word: &str) -> Option<EnqueueOutcome> {
@@ -137,38 +148,38 @@ fn outcome(word: &str) -> Option<EnqueueOutcome> {
     }
 }
 
-/// The batch by column, as the statement takes it.
-struct Columns<'a> {
-    ids: Vec<uuid::Uuid>,
-    tenants: Vec<uuid::Uuid>,
-    kinds: Vec<&'a str>,
-    versions: Vec<i16>,
-    queues: Vec<&'a str>,
-    priorities: Vec<i16>,
-    max_attempts: Vec<i16>,
-    timeouts: Vec<i32>,
-    run_ats: Vec<Option<chrono::DateTime<chrono::Utc>>>,
-    payloads: Vec<&'a serde_json::Value>,
-    options: Vec<Option<serde_json::Value>>,
+/// Jobs by column, as `fleet.enqueue_many` takes them.
+#[derive(Debug)]
+pub struct Columns<'a> {
+    pub ids: Vec<uuid::Uuid>,
+    pub tenants: Vec<uuid::Uuid>,
+    pub kinds: Vec<&'a str>,
+    pub versions: Vec<i16>,
+    pub queues: Vec<&'a str>,
+    pub priorities: Vec<i16>,
+    pub max_attempts: Vec<i16>,
+    pub timeouts: Vec<i32>,
+    pub run_ats: Vec<Option<chrono::DateTime<chrono::Utc>>>,
+    pub payloads: Vec<&'a serde_json::Value>,
+    pub options: Vec<Option<serde_json::Value>>,
 }
 
 impl<'a> Columns<'a> {
-    fn of(jobs: &'a [NewJob]) -> Self {
+    /// These jobs.
+    pub fn of(jobs: &'a [impl Borrow<NewJob>]) -> Self {
+        let jobs = || jobs.iter().map(Borrow::borrow);
         Self {
-            ids: jobs.iter().map(|job| job.id.0).collect(),
-            tenants: jobs.iter().map(|job| job.tenant.0).collect(),
-            kinds: jobs.iter().map(|job| job.kind.as_str()).collect(),
-            versions: jobs.iter().map(|job| job.version).collect(),
-            queues: jobs.iter().map(|job| job.queue.as_str()).collect(),
-            priorities: jobs.iter().map(|job| job.priority).collect(),
-            max_attempts: jobs.iter().map(|job| job.max_attempts).collect(),
-            timeouts: jobs
-                .iter()
-                .map(|job| job.timeout.as_millis() as i32)
-                .collect(),
-            run_ats: jobs.iter().map(|job| job.run_at).collect(),
-            payloads: jobs.iter().map(|job| &job.payload).collect(),
-            options: jobs.iter().map(|job| job.rare.to_json()).collect(),
+            ids: jobs().map(|job| job.id.0).collect(),
+            tenants: jobs().map(|job| job.tenant.0).collect(),
+            kinds: jobs().map(|job| job.kind.as_str()).collect(),
+            versions: jobs().map(|job| job.version).collect(),
+            queues: jobs().map(|job| job.queue.as_str()).collect(),
+            priorities: jobs().map(|job| job.priority).collect(),
+            max_attempts: jobs().map(|job| job.max_attempts).collect(),
+            timeouts: jobs().map(|job| job.timeout.as_millis() as i32).collect(),
+            run_ats: jobs().map(|job| job.run_at).collect(),
+            payloads: jobs().map(|job| &job.payload).collect(),
+            options: jobs().map(|job| job.rare.to_json()).collect(),
         }
     }
 }
