@@ -53,7 +53,7 @@ impl Default for WorkerSettings {
             poll_every: Duration::from_secs(5),
             poll_without_listen: Duration::from_secs(1),
             listen: true,
-            prefetch_for: Duration::from_millis(100),
+            prefetch_for: Duration::from_millis(25),
             settle_gather: Duration::from_millis(2),
             settle_batch: 1_000,
             shutdown_grace: Duration::from_secs(20),
