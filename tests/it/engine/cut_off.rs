@@ -1,26 +1,16 @@
 //! Callers that are cut off in the middle of a verb: nothing is left half done: I2, I3.
 
-use std::sync::Arc;
-
-use fleet_queue::{Cx, workers};
+use fleet_queue::workers;
 use fleet_tests::{database, eventually};
-use tokio_util::sync::CancellationToken;
 
-use super::deck::{WAITING, put, toy, toymaker};
+use super::deck::{WAITING, in_hand, put, toy, toymaker};
 
 #[tokio::test]
 async fn i3_a_handler_dropped_while_it_settles_leaves_the_claim_to_its_worker() {
     let db = database().await;
     let mut hand = toymaker(&db).await;
     put(&db, toy()).await;
-    let (claim, job) = hand.take(&db).await;
-    let claim = Arc::new(tokio::sync::Mutex::new(Some(claim)));
-    let cx = Cx::new(
-        db.db.clone(),
-        Arc::new(job),
-        Arc::clone(&claim),
-        CancellationToken::new(),
-    );
+    let (cx, claim) = in_hand(&db, hand.take(&db).await);
     let mut other = db.pool.begin().await.unwrap();
     let held = sqlx::query("SELECT FROM fleet.job FOR UPDATE");
     held.execute(&mut *other).await.unwrap();

@@ -1,9 +1,13 @@
 //! What the engine's stories are told with: toys, tenants, failures, and a line to enqueue each.
 
+use std::sync::Arc;
+
 use fleet_queue::transitions::{enqueue, settle};
-use fleet_queue::{Enqueued, Failure, NewJob, Policy, TenantId};
+use fleet_queue::{Claim, Claimed, Cx, Enqueued, Failure, NewJob, Policy, TenantId};
 use fleet_tests::{Hand, TestDb};
 use serde_json::json;
+use tokio::sync::Mutex;
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 /// How many connections wait for a lock of somebody else's.
@@ -50,4 +54,15 @@ pub(super) async fn put_many(
     enqueue::enqueue_many(&mut *db.conn().await, &jobs)
         .await
         .unwrap()
+}
+
+/// Where a worker keeps a claim while a handler has the job in hand.
+pub(super) type Place = Arc<Mutex<Option<Claim>>>;
+
+/// A claimed job as its handler has it in hand, and the claim as its worker has it.
+pub(super) fn in_hand(db: &TestDb, (claim, job): (Claim, Claimed)) -> (Cx<()>, Place) {
+    let place = Arc::new(Mutex::new(Some(claim)));
+    let held = Arc::clone(&place);
+    let cx = Cx::new(db.db.clone(), Arc::new(job), held, CancellationToken::new());
+    (cx, place)
 }

@@ -1,17 +1,16 @@
-//! Settle, cancel, retry, and what waits for other jobs: I3, I4, I6, I11.
+//! Settle, retry, and what moves in time and rank: I1, I4, I6, I11.
 
 use std::time::Duration;
 
-use fleet_queue::transitions::cancel::{Cancelled, cancel};
+use fleet_queue::transitions::reschedule;
 use fleet_queue::transitions::retry::{Retried, retry};
 use fleet_queue::transitions::settle::settle;
-use fleet_queue::transitions::{renew, reschedule};
 use fleet_queue::{Error, JobId, JobState, NewJob, Outcome, Settled};
 use fleet_tests::hand::{settle_one, settlement};
 use fleet_tests::{database, invariants};
 use serde_json::json;
 
-use super::deck::{failure, put, tenant, toy, toymaker};
+use super::deck::{failure, put, toy, toymaker};
 
 #[tokio::test]
 async fn every_outcome_leaves_the_job_where_it_says() {
@@ -185,139 +184,6 @@ async fn one_lost_lease_in_a_batch_spoils_no_other() {
         answers,
         [Settled::Recorded, Settled::LeaseLost, Settled::Recorded]
     );
-}
-
-#[tokio::test]
-async fn a_waiting_job_is_cancelled_at_once_a_running_one_through_its_worker() {
-    let db = database().await;
-    let mut hand = toymaker(&db).await;
-    let waiting = put(&db, toy()).await;
-    assert_eq!(
-        cancel(&mut *db.conn().await, waiting.id, Some("not needed"))
-            .await
-            .unwrap(),
-        Cancelled::Ended
-    );
-    assert_eq!(
-        cancel(&mut *db.conn().await, waiting.id, None)
-            .await
-            .unwrap(),
-        Cancelled::AlreadyEnded(JobState::Cancelled)
-    );
-    let running = put(&db, toy()).await;
-    let job = hand.take(&db).await;
-    assert_eq!(
-        cancel(&mut *db.conn().await, running.id, Some("stop"))
-            .await
-            .unwrap(),
-        Cancelled::Requested(hand.id)
-    );
-    let heard = renew::renew(
-        &mut *db.conn().await,
-        hand.id,
-        Duration::from_secs(8),
-        renew::Pulse::default(),
-    )
-    .await
-    .unwrap();
-    assert_eq!(heard.cancel, [(running.id, job.0.token())]);
-    // A handler that fails after it was told to stop is not tried again.
-    settle_one(
-        &db,
-        job,
-        Outcome::Retry {
-            after: Duration::ZERO,
-            failure: failure("stopped"),
-        },
-    )
-    .await;
-    assert_eq!(
-        db.queue().await.lines().last(),
-        Some("toy cancelled attempt=1 crashes=0 because stop")
-    );
-    assert_eq!(
-        cancel(&mut *db.conn().await, JobId::generate(), None)
-            .await
-            .unwrap(),
-        Cancelled::NotFound
-    );
-    invariants::assert_hold(&db.pool).await;
-}
-
-#[tokio::test]
-async fn a_blocked_job_runs_when_all_it_waits_for_completed() {
-    let db = database().await;
-    let mut hand = toymaker(&db).await;
-    let (a, b) = (put(&db, toy()).await.id, put(&db, toy()).await.id);
-    let mut last = toy();
-    last.rare.depends_on = vec![a, b, a];
-    assert_eq!(put(&db, last).await.state, Some(JobState::Blocked));
-    let jobs = hand.claim(&db, 10).await;
-    assert_eq!(jobs.len(), 2);
-    for (n, job) in jobs.into_iter().enumerate() {
-        settle_one(&db, job, Outcome::Completed { output: None }).await;
-        assert_eq!(
-            hand.claim(&db, 10).await.len(),
-            n,
-            "only the second completion frees it"
-        );
-    }
-    let mut after = toy();
-    after.rare.depends_on = vec![a];
-    assert_eq!(
-        put(&db, after).await.state,
-        Some(JobState::Available),
-        "what has completed does not block"
-    );
-    invariants::assert_hold(&db.pool).await;
-}
-
-#[tokio::test]
-async fn a_blocked_job_falls_with_what_it_waits_for() {
-    let db = database().await;
-    let mut hand = toymaker(&db).await;
-    let first = put(&db, toy()).await.id;
-    let mut second = toy();
-    second.rare.depends_on = vec![first];
-    let second = put(&db, second).await.id;
-    let mut third = toy();
-    third.rare.depends_on = vec![second];
-    put(&db, third).await;
-    let job = hand.take(&db).await;
-    settle_one(
-        &db,
-        job,
-        Outcome::Discard {
-            reason: "broken".into(),
-            failure: failure("x"),
-        },
-    )
-    .await;
-    let states = db
-        .text("SELECT string_agg(state::text, ' ' ORDER BY id) FROM fleet.job_history")
-        .await;
-    assert_eq!(states, "discarded cancelled cancelled");
-    assert!(
-        db.queue()
-            .await
-            .contains(&format!("because depends on {first}, which was discarded"))
-    );
-    let mut orphan = toy();
-    orphan.rare.depends_on = vec![JobId::generate()];
-    let refused = fleet_queue::transitions::enqueue::enqueue(&mut *db.conn().await, &orphan).await;
-    assert_eq!(
-        refused.expect_err("nobody knows it").sqlstate().as_deref(),
-        Some("FL003")
-    );
-    let mut foreign = toy().tenant(tenant(7));
-    foreign.rare.depends_on = vec![first];
-    assert!(
-        fleet_queue::transitions::enqueue::enqueue(&mut *db.conn().await, &foreign)
-            .await
-            .is_err(),
-        "another tenant's job is unknown"
-    );
-    invariants::assert_hold(&db.pool).await;
 }
 
 #[tokio::test]

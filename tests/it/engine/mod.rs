@@ -1,12 +1,15 @@
 //! The engine's verbs, each promise a story, straight on the database.
 
+mod calling_off;
 mod claims;
 mod clock;
 mod cut_off;
 mod deck;
+mod dependencies;
 mod ending;
 mod enqueueing;
 mod fairness;
+mod handling;
 mod idling;
 mod limits;
 mod overlap;
