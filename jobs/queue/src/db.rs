@@ -145,3 +145,24 @@ pub async fn schema_version(conn: &mut PgConnection) -> Result<i64, Error> {
     .map(|version| version.unwrap_or(0))
     .map_err(Error::database("db.schema_version"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::history::{Event, Record};
+
+    #[derive(Debug)]
+    struct Deaf;
+
+    impl Record for Deaf {
+        fn record(&self, _: Event) {}
+    }
+
+    #[tokio::test]
+    async fn a_handle_remembers_only_where_it_is_told_to() {
+        let pool = PgPool::connect_lazy("postgres://nowhere").expect("a URL");
+        let db = Db::new(pool);
+        assert!(!db.history().is_kept());
+        assert!(db.remembering(History::kept_by(Deaf)).history().is_kept());
+    }
+}

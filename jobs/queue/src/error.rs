@@ -111,3 +111,21 @@ fn is_transient(error: &sqlx::Error) -> bool {
         _ => false,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_may_pass_by_itself_is_transient_and_nothing_else() {
+        let of = |source| Error::database("queue.claim")(source).is_transient();
+        assert!(of(sqlx::Error::PoolTimedOut));
+        assert!(of(sqlx::Error::WorkerCrashed));
+        assert!(!of(sqlx::Error::RowNotFound));
+        let unseen = Error::UniqueKeyUnseen {
+            key: "k".to_owned(),
+        };
+        assert!(unseen.is_transient());
+        assert!(!Error::LeaseLost(WorkerId::generate()).is_transient());
+    }
+}

@@ -340,3 +340,6 @@ fn json_bytes(value: &Value) -> usize {
     serde_json::to_writer(&mut counter, value).expect("counting does not fail");
     counter.0
 }
+
+#[cfg(test)]
+mod tests;

@@ -107,6 +107,17 @@ mod tests {
         assert_eq!(seconds, [2, 4, 8, 16, 8192, 16384, 21600, 21600]);
     }
 
+    /// Old and new binaries run side by side during a deploy, and must agree on when a tick is due.
+    #[test]
+    fn jitter_is_the_same_in_every_version() {
+        let first = JobId(Uuid::from_u128(1));
+        let second = JobId(Uuid::from_u128(2));
+        let micros: Vec<u128> = [(first, 1), (first, 5), (second, 1), (second, 5)]
+            .map(|(job, attempt)| Backoff::DEFAULT.delay(job, attempt).as_micros())
+            .into();
+        assert_eq!(micros, [2_253_578, 34_777_439, 1_961_373, 35_260_019]);
+    }
+
     proptest! {
         #[test]
         fn stays_within_its_spread_and_repeats_itself(id: u128, attempt in 1_i16..1000) {

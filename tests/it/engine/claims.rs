@@ -56,6 +56,7 @@ async fn i1_a_stale_holder_changes_nothing() {
         is_lost
     );
     assert!(!renew::hold(&mut conn, &stale.0).await.unwrap());
+    assert!(renew::hold(&mut conn, &held.0).await.unwrap());
     assert_eq!(
         settle_one(&db, stale, Outcome::Completed { output: None }).await,
         is_lost

@@ -223,3 +223,27 @@ async fn a_waiting_job_moves_in_time_and_rank_a_running_one_does_not() {
             .unwrap()
     );
 }
+
+#[tokio::test]
+async fn a_retry_that_cannot_be_says_what_is_in_its_way() {
+    let db = database().await;
+    let mut hand = toymaker(&db).await;
+    let first = put(&db, toy()).await.id;
+    let mut behind = toy();
+    behind.rare.depends_on = vec![first];
+    let behind = put(&db, behind).await.id;
+    let conn = &mut *db.conn().await;
+    let mut refused = async |id| match retry(conn, id).await.unwrap_err() {
+        Error::WrongState { state, problem, .. } => (state, problem),
+        other => panic!("it stands in a state: {other}"),
+    };
+    let blocked = (JobState::Blocked, "it waits for other jobs; see why");
+    assert_eq!(refused(behind).await, blocked);
+    let job = hand.take(&db).await;
+    let running = (JobState::Running, "it runs already");
+    assert_eq!(refused(first).await, running);
+    settle_one(&db, job, Outcome::Completed { output: None }).await;
+    let (state, problem) = refused(first).await;
+    assert_eq!(state, JobState::Completed);
+    assert!(problem.contains("enqueue a new one"), "{problem}");
+}

@@ -145,6 +145,7 @@ async fn urgent_goes_first_but_nothing_starves() {
         1,
         "four minutes make three steps of one minute"
     );
+    assert_eq!(promote::age(&mut *db.conn().await).await.unwrap(), 0);
     let next: Vec<_> = hand
         .claim(&db, 4)
         .await

@@ -13,7 +13,7 @@ pub(super) async fn limit(db: &TestDb, rule: LimitRule) {
     set_limit(&mut *db.conn().await, &rule).await.unwrap();
 }
 
-fn capped(name: &str, cap: i32) -> LimitRule {
+pub(super) fn capped(name: &str, cap: i32) -> LimitRule {
     LimitRule {
         name: name.into(),
         cap: Some(cap),

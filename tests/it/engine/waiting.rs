@@ -231,6 +231,10 @@ async fn one_sleeper_is_woken_for_a_lone_job() {
         ear.listen(&wake::channel(hand.id)).await.unwrap();
         ears.push(ear);
     }
+    let mut sleepers = [first.id, second.id].map(|id| ("default".to_owned(), id.0));
+    sleepers.sort();
+    let slept_for = wake::slept_for(&mut *db.conn().await).await.unwrap();
+    assert_eq!(slept_for, sleepers);
     put(&db, toy()).await;
     assert_eq!(wake::wake(&mut *db.conn().await, &queues).await.unwrap(), 1);
     let (left, right) = ears.split_at_mut(1);

@@ -6,6 +6,7 @@ mod firing;
 mod killing;
 mod overlap;
 mod putting;
+mod rounds;
 
 use std::sync::{Arc, Mutex};
 

@@ -191,5 +191,6 @@ mod tests {
             .expect_err("not a number");
         assert_eq!(given_up.advice(), ErrorAdvice::Discard("bad number".into()));
         assert_eq!(given_up.to_string(), "invalid digit found in string");
+        assert_eq!(format!("{given_up:?}"), given_up.to_string());
     }
 }

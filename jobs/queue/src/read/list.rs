@@ -253,6 +253,19 @@ mod tests {
         assert!(made < first_id_of(at + chrono::TimeDelta::milliseconds(1)));
     }
 
+    #[test]
+    fn an_id_made_by_a_clock_that_is_off_lies_within_the_bounds() {
+        let at = DateTime::from_timestamp_millis(1_760_000_000_123).expect("a time");
+        let filter = JobFilter {
+            created_from: Some(at),
+            created_to: Some(at),
+            ..JobFilter::default()
+        };
+        let bounds = Bounds::of(&filter, None);
+        assert_eq!(bounds.from, first_id_of(at - CLOCK_SKEW));
+        assert_eq!(bounds.before, first_id_of(at + CLOCK_SKEW));
+    }
+
     fn sources(states: &[JobState]) -> (bool, Vec<&'static str>, Vec<&'static str>) {
         let filter = JobFilter {
             states: states.to_vec(),

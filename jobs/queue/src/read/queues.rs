@@ -197,3 +197,67 @@ pub async fn list_pauses(conn: &mut PgConnection) -> Result<Vec<PauseInfo>, Erro
         })
         .collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row() -> QueueRow {
+        QueueRow {
+            name: "reports".to_owned(),
+            depth: 7,
+            running: 2,
+            max_depth: None,
+            age_step_s: 60,
+            oldest: None,
+            oldest_s: None,
+            workers: 1,
+            enqueued: 40.0,
+            started: 30.0,
+            completed: 20.0,
+            failed: 10.0,
+            wait_ms: Some(600.0),
+            run_ms: Some(900.0),
+        }
+    }
+
+    fn paused(scope: PauseScope, name: &str) -> PauseInfo {
+        PauseInfo {
+            scope,
+            name: name.to_owned(),
+            reason: "r".to_owned(),
+            paused_by: "p".to_owned(),
+            since: DateTime::UNIX_EPOCH,
+            until: None,
+        }
+    }
+
+    #[test]
+    fn rates_are_a_minute_and_means_are_of_what_there_was() {
+        let rates = QueueRates {
+            enqueued_per_min: 8.0,
+            started_per_min: 6.0,
+            completed_per_min: 4.0,
+            failed_per_min: 2.0,
+            mean_wait_ms: Some(20.0),
+            mean_run_ms: Some(45.0),
+        };
+        assert_eq!(row().told(&[]).rates, rates);
+        let still = QueueRow {
+            started: 0.0,
+            ..row()
+        };
+        assert_eq!(still.told(&[]).rates.mean_wait_ms, None);
+    }
+
+    #[test]
+    fn a_queue_is_paused_by_its_own_pause_alone() {
+        let others = [
+            paused(PauseScope::Kind, "reports"),
+            paused(PauseScope::Queue, "default"),
+        ];
+        assert_eq!(row().told(&others).pause, None);
+        let own = paused(PauseScope::Queue, "reports");
+        assert_eq!(row().told(std::slice::from_ref(&own)).pause, Some(own));
+    }
+}

@@ -221,6 +221,13 @@ mod tests {
     }
 
     #[test]
+    fn a_list_has_a_thousand_times_at_most() {
+        let list = |n| format!("@at {}", vec!["2027-01-31T09:00:00Z"; n].join(","));
+        assert!(Times::parse(&list(LIST_MAX)).is_ok());
+        assert!(problem(&list(LIST_MAX + 1)).contains("lists 1001 times"));
+    }
+
+    #[test]
     fn refuses_days_that_no_year_has() {
         for text in ["0 0 30 2 *", "0 0 31 4,6,9,11 *", "0 0 31 2 *"] {
             assert!(problem(text).contains("never comes"), "{text}");

@@ -212,7 +212,6 @@ impl Definition {
         NewJob {
             id: tick.job,
             tenant,
-            version: kind.version,
             queue: options.queue.clone().unwrap_or_else(|| kind.queue.clone()),
             priority: options.priority.unwrap_or(kind.priority),
             max_attempts: options.max_attempts.unwrap_or(kind.max_attempts),

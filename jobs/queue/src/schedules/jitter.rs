@@ -17,6 +17,14 @@ mod tests {
 
     use super::*;
 
+    /// As [`unit`] does, for the same reason.
+    #[test]
+    fn is_the_same_in_every_version() {
+        let tick = DateTime::from_timestamp(1_800_000_000, 0).expect("an instant");
+        let millis = [1, 2].map(|id| jitter(Uuid::from_u128(id), tick, 600).num_milliseconds());
+        assert_eq!(millis, [574_306, 162_418]);
+    }
+
     proptest! {
         #[test]
         fn stays_in_its_window_and_repeats_itself(id: u128, second in 0_i64..4_000_000_000, most in 0_u32..86_400) {

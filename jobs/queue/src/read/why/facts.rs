@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use super::super::queues::{PauseInfo, list_pauses};
-use super::{AHEAD_MAX, Dependency, QueueAhead};
+use super::{AHEAD_MAX, Dependency, QueueAhead, reasons};
 use crate::transitions::pause::PauseScope;
 use crate::{Error, JobId, JobState, TenantId, WorkerId};
 
@@ -222,12 +222,5 @@ async fn ahead(conn: &mut PgConnection, job: &JobFacts) -> Result<QueueAhead, Er
     .fetch_one(conn)
     .await
     .map_err(Error::database("read.why"))?;
-    let pace = row.started / 600.0;
-    Ok(QueueAhead {
-        of_tenant: row.of_tenant.min(AHEAD_MAX),
-        of_queue: row.of_queue.min(AHEAD_MAX),
-        over: row.of_tenant.max(row.of_queue) > AHEAD_MAX,
-        estimate_s: (pace > 0.0 && row.of_tenant <= AHEAD_MAX)
-            .then(|| (row.of_tenant + 1) as f64 / pace),
-    })
+    Ok(reasons::ahead(row.of_tenant, row.of_queue, row.started))
 }

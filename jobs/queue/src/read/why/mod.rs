@@ -166,3 +166,6 @@ pub async fn why(conn: &mut PgConnection, id: JobId) -> Result<Option<Why>, Erro
         reasons,
     }))
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,7 +1,7 @@
 //! From facts to reasons: pure, so that every case can be tried without a database.
 
-use super::Reason;
 use super::facts::{Facts, JobFacts, LimitFacts, WorkerFacts};
+use super::{AHEAD_MAX, QueueAhead, Reason};
 use crate::JobState;
 
 /// The one reason of a job that runs or has ended.
@@ -48,6 +48,17 @@ pub(super) fn of_waiting(job: &JobFacts, facts: &Facts) -> Vec<Reason> {
         reasons.extend(facts.ahead.clone().map(Reason::Behind));
     }
     reasons
+}
+
+/// From what was counted, to one past the bound, and what its tenant started in the last ten minutes.
+pub(super) fn ahead(of_tenant: i64, of_queue: i64, started: f64) -> QueueAhead {
+    let pace = started / 600.0;
+    QueueAhead {
+        of_tenant: of_tenant.min(AHEAD_MAX),
+        of_queue: of_queue.min(AHEAD_MAX),
+        over: of_tenant.max(of_queue) > AHEAD_MAX,
+        estimate_s: (pace > 0.0 && of_tenant <= AHEAD_MAX).then(|| (of_tenant + 1) as f64 / pace),
+    }
 }
 
 fn no_worker(job: &JobFacts, workers: &WorkerFacts) -> Option<Reason> {

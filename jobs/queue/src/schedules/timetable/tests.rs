@@ -161,6 +161,45 @@ fn past_and_future_are_the_same_ticks() {
     }
 }
 
+/// Ticks that are close ahead and far behind, so that the first guess at a window is too narrow.
+fn sparse_past(starts_at: &str) -> Timetable {
+    let cron = "@at 2020-01-01T00:00:00Z, 2026-01-02T00:01:00Z, 2026-01-02T00:02:00Z";
+    table(&json!({ "cron": cron, "starts_at": starts_at }))
+}
+
+#[test]
+fn the_past_is_searched_back_to_the_start_however_far_that_is() {
+    let here = utc("2026-01-02T00:00:00Z");
+    let far = [utc("2020-01-01T00:00:00Z")];
+    assert_eq!(sparse_past("2019-01-01T00:00:00Z").before(here, 1), far);
+    assert_eq!(sparse_past("2019-01-01T00:00:00Z").before(here, 5), far);
+    // The second window begins just at the start, which is a tick.
+    let cron = "@at 2026-01-01T23:56:00Z, 2026-01-02T00:01:00Z, 2026-01-02T00:02:00Z";
+    let four_minutes = table(&json!({ "cron": cron, "starts_at": "2026-01-01T23:56:00Z" }));
+    assert_eq!(four_minutes.before(here, 1), [utc("2026-01-01T23:56:00Z")]);
+}
+
+#[test]
+fn the_past_of_a_list_without_a_start_ends_where_the_list_begins() {
+    let cron = "@at 2020-01-01T00:00:00Z, 2026-01-02T00:00:00Z";
+    let list = table(&json!({ "cron": cron }));
+    let here = utc("2026-01-02T00:00:00Z");
+    assert_eq!(
+        list.before(here, 5),
+        [utc("2020-01-01T00:00:00Z")],
+        "what is now is not past"
+    );
+}
+
+#[test]
+fn every_counts_from_the_first_whole_second_of_its_start() {
+    let fields = json!({ "cron": "@every 10s", "starts_at": "2026-01-01T00:00:00.5Z" });
+    assert_eq!(
+        next(&fields, "2025-01-01T00:00:00Z", 2),
+        ["01-01T00:00:01", "01-01T00:00:11"]
+    );
+}
+
 /// What the words of the policies mean, minute by minute, without any cleverness.
 fn counted(
     zone: Tz,
