@@ -95,28 +95,15 @@ async fn prove(shared: &Shared, worker: WorkerId, ear: &mut Listener) -> Result<
 
 async fn hear(shared: &Shared, ear: &mut Listener) -> Ended {
     loop {
-        let mut word = match ear.hear().await {
-            Ok(Some(word)) => Some(word),
+        match ear.hear().await {
+            Ok(Some(word)) if word.is_empty() => shared.words.nudge(),
+            Ok(Some(queue)) => shared.words.wake([queue]),
             // The driver reconnects by itself; what was said meanwhile is lost.
             Ok(None) => {
                 shared.words.nudge();
                 shared.words.wake(shared.queues.iter().cloned());
-                continue;
             }
             Err(error) => return Ended::Broken(error.into()),
-        };
-        // What came together is passed on together: one claim answers for all of it.
-        let mut queues = Vec::new();
-        while let Some(said) = word {
-            if said.is_empty() {
-                shared.words.nudge();
-            } else {
-                queues.push(said);
-            }
-            word = ear.heard();
-        }
-        if !queues.is_empty() {
-            shared.words.wake(queues);
         }
     }
 }

@@ -157,10 +157,4 @@ impl Listener {
             .map(|word| word.map(|word| word.payload().to_owned()))
             .map_err(Error::database("wake.listen"))
     }
-
-    /// A word that has come already, without waiting.
-    pub fn heard(&mut self) -> Option<String> {
-        let word = self.0.next_buffered()?;
-        Some(word.payload().to_owned())
-    }
 }
