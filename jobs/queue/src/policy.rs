@@ -116,6 +116,8 @@ mod tests {
             .map(|(job, attempt)| Backoff::DEFAULT.delay(job, attempt).as_micros())
             .into();
         assert_eq!(micros, [2_253_578, 34_777_439, 1_961_373, 35_260_019]);
+        let share = unit(first.0, &1_i16.to_le_bytes());
+        assert_eq!(share.to_bits(), 0x3fea_24a4_e135_ad50);
     }
 
     proptest! {

@@ -33,7 +33,7 @@ pub struct Probes(Option<Arc<Inner>>);
 struct Inner {
     actions: Mutex<HashMap<String, ProbeAction>>,
     hits: watch::Sender<HashMap<&'static str, u64>>,
-    changed: watch::Sender<u64>,
+    changed: watch::Sender<()>,
 }
 
 impl Probes {
@@ -99,7 +99,7 @@ impl Probes {
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
                 .insert(name.to_owned(), action);
-            inner.changed.send_modify(|version| *version += 1);
+            inner.changed.send_replace(());
         }
     }
 

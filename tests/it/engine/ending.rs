@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use fleet_queue::transitions::reschedule;
+use fleet_queue::transitions::rescue::rescue;
 use fleet_queue::transitions::retry::{Retried, retry};
 use fleet_queue::transitions::settle::settle;
 use fleet_queue::{Error, JobId, JobState, NewJob, Outcome, Settled};
@@ -158,6 +159,28 @@ async fn i6_an_effect_and_its_completion_commit_together_or_neither() {
         settle(&mut *db.conn().await, &settlements).await.unwrap(),
         [Settled::LeaseLost],
         "once is once (I11)"
+    );
+}
+
+/// The database answers by job: of two claims of one job in a batch, the one that stands must not speak for the other.
+#[tokio::test]
+async fn i1_a_stale_claim_in_a_batch_is_lost_though_its_job_is_settled_there() {
+    let db = database().await;
+    let (mut first, mut second) = (toymaker(&db).await, toymaker(&db).await);
+    put(&db, toy()).await;
+    let stale = first.take(&db).await;
+    first.die(&db).await;
+    rescue(&mut *db.conn().await, Duration::ZERO).await.unwrap();
+    let stands = second.take(&db).await;
+    assert_eq!(stands.1.id, stale.1.id);
+    put(&db, toy()).await;
+    let between = second.take(&db).await;
+    let batch =
+        [stale, between, stands].map(|job| settlement(job, Outcome::Completed { output: None }));
+    let answers = settle(&mut *db.conn().await, &batch).await.unwrap();
+    assert_eq!(
+        answers,
+        [Settled::LeaseLost, Settled::Recorded, Settled::Recorded]
     );
 }
 

@@ -47,6 +47,15 @@ fn new_york_in_spring_fires_what_is_jumped_over_at_the_jump_or_not_at_all() {
 }
 
 #[test]
+fn a_time_past_the_jump_is_as_the_clocks_show_it() {
+    let daily = json!({ "cron": "0 4 * * *", "zone": "Europe/Berlin" });
+    assert_eq!(
+        next(&daily, "2026-03-27T12:00:00Z", 3),
+        ["03-28T03:00:00", "03-29T02:00:00", "03-30T02:00:00"]
+    );
+}
+
+#[test]
 fn new_york_in_autumn_fires_what_is_shown_twice_once_or_twice() {
     let at_half_past_one = |ambiguous: &str| {
         let fields =
