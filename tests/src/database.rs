@@ -11,6 +11,8 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{ConnectOptions, Connection, Executor, PgConnection, PgPool};
 use tokio::sync::OnceCell;
 
+use crate::wait::eventually;
+
 static SERVER: OnceCell<Server> = OnceCell::const_new();
 static NEXT: AtomicU32 = AtomicU32::new(0);
 
@@ -128,6 +130,18 @@ impl TestDb {
             .execute(&self.pool)
             .await
             .expect("a test's SQL is right");
+    }
+
+    /// Waits until no transaction is open: one that its owner dropped is rolled back a moment later, and holds its locks until then.
+    ///
+    /// # Panics
+    /// At the deadline.
+    pub async fn at_rest(&self) {
+        const OPEN: &str = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND backend_type = 'client backend' AND xact_start IS NOT NULL AND pid <> pg_backend_pid()";
+        eventually("no transaction is open", || async {
+            (self.number(OPEN).await == 0).then_some(())
+        })
+        .await;
     }
 
     /// One number out of the database.

@@ -1,6 +1,8 @@
-//! What is read of jobs: pages that know where they end, who still lives, and who else runs with a key.
+//! What is read: pages that know where they end, who still lives, who else runs with a key, and as much throughput as is kept.
 
-use fleet_queue::read::{JobFilter, Reason, list_jobs, unfinished, why};
+use fleet_queue::read::{
+    JobFilter, Reason, ThroughputFilter, list_jobs, throughput, unfinished, why,
+};
 use fleet_queue::{JobId, Outcome};
 use fleet_tests::hand::settle_one;
 use fleet_tests::{TestDb, database};
@@ -54,4 +56,17 @@ async fn a_key_holds_back_once_as_many_run_as_it_lets() {
     let job = running.pop().unwrap();
     settle_one(&db, job, Outcome::Completed { output: None }).await;
     assert_eq!(key_taken(&db, waiting).await, None);
+}
+
+#[tokio::test]
+async fn the_throughput_of_a_minute_to_a_day_is_told() {
+    let db = database().await;
+    for (asked, told) in [(0, 1), (60, 60), (1_440, 1_440), (i32::MAX, 1_440)] {
+        let last = ThroughputFilter {
+            minutes: asked,
+            ..ThroughputFilter::default()
+        };
+        let rows = throughput(&mut *db.conn().await, &last).await.unwrap();
+        assert_eq!(rows.len(), told, "of {asked} minutes");
+    }
 }

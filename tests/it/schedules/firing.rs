@@ -67,6 +67,7 @@ async fn a_tick_that_fails_at_a_probe_is_rolled_back_whole() {
         stage.db.probes().set(probe, ProbeAction::Fail);
         let failed = stage.upkeep().tick(Duty::Ticks).await;
         assert!(matches!(failed, Err(DutyError::Probe(_))), "{probe}");
+        stage.db.at_rest().await;
         stage.db.probes().set(probe, ProbeAction::Continue);
         assert_eq!(
             (stage.jobs().await, stage.ticks().await),

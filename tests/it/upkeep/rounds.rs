@@ -68,6 +68,7 @@ async fn a_round_that_fails_leaves_nothing_and_the_next_does_all() {
             matches!(failed, Err(DutyError::Probe(_))),
             "{duty:?}: {failed:?}"
         );
+        db.at_rest().await;
         assert_eq!(everything(&db).await, before, "{duty:?}");
         db.probes()
             .set("upkeep.before_commit", ProbeAction::Continue);
