@@ -290,8 +290,8 @@ mod tests {
     #[test]
     fn a_long_error_is_cut_at_a_character() {
         let text = "é".repeat(ERROR_BYTES_MAX);
-        assert_eq!(cut(&text).len(), ERROR_BYTES_MAX);
+        assert_eq!(cut(&text).len(), 16_384);
         let odd = format!("!{text}");
-        assert_eq!(cut(&odd).len(), ERROR_BYTES_MAX - 1);
+        assert_eq!(cut(&odd).len(), 16_383);
     }
 }
