@@ -63,7 +63,7 @@ COMMENT ON COLUMN fleet.job.priority IS '0 is the most urgent, 3 the least.';
 COMMENT ON COLUMN fleet.job.version IS 'Payload version; a worker claims only versions it serves.';
 COMMENT ON COLUMN fleet.job.lane IS 'The line it stands in: jobs alike in queue, priority, tenant, kind, version, concurrency key, and in whether workers died with them twice.';
 COMMENT ON COLUMN fleet.job.run_at IS 'Not before; and the order inside a lane.';
-COMMENT ON COLUMN fleet.job.expires_at IS 'Not started by then: discarded.';
+COMMENT ON COLUMN fleet.job.expires_at IS 'Not started by then: discarded. One that was started goes on past it.';
 COMMENT ON COLUMN fleet.job.attempt IS 'Attempts begun that count: crashes, snoozes and interruptions give theirs back.';
 COMMENT ON COLUMN fleet.job.crashes IS 'How often the worker died with it; counted apart from attempts (I4).';
 COMMENT ON COLUMN fleet.job.claim_no IS 'How often it was claimed, for whatever reason.';

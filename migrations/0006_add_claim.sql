@@ -198,7 +198,7 @@ BEGIN
                 FROM lanes l CROSS JOIN LATERAL (
                     SELECT j.ctid AS row_id, j.run_at, j.id FROM fleet.job j
                     WHERE j.lane = l.id AND j.shelf = 0 AND j.run_at >= l.head AND j.run_at <= l.due_by
-                      AND j.state = 'available' AND (j.expires_at IS NULL OR j.expires_at > v_now)
+                      AND j.state = 'available' AND (j.expires_at IS NULL OR j.expires_at > v_now OR j.claim_no > 0)
                     ORDER BY j.run_at, j.id LIMIT LEAST(l.quota, v_room, l.allowed) FOR UPDATE SKIP LOCKED) d
             ), fair AS (
                 SELECT * FROM due WHERE nth <= quota ORDER BY turn, nth LIMIT v_room

@@ -39,7 +39,7 @@ pub async fn outlook(
     let row = sqlx::query!(
         r#"-- upkeep.outlook
         SELECT extract(epoch FROM s.run_at - c.now)::float8 AS "promotion_s?", LEAST(s.run_at, c.now - make_interval(secs => $3)) AS due_from,
-            extract(epoch FROM (SELECT expires_at FROM fleet.job WHERE expires_at IS NOT NULL AND state <> 'running' ORDER BY expires_at LIMIT 1) - c.now)::float8 AS expiry_s,
+            extract(epoch FROM (SELECT expires_at FROM fleet.job WHERE expires_at IS NOT NULL AND claim_no = 0 ORDER BY expires_at LIMIT 1) - c.now)::float8 AS expiry_s,
             extract(epoch FROM (SELECT fleet.lease_end(LEAST(min(lease_until), c.now + make_interval(secs => $1)), make_interval(secs => $1))
                 FROM fleet.worker WHERE ended_at IS NULL HAVING count(*) > 0) - c.now)::float8 AS lease_end_s,
             extract(epoch FROM (SELECT due_at FROM fleet.schedule WHERE due_at IS NOT NULL ORDER BY due_at LIMIT 1) - c.now)::float8 AS tick_s,

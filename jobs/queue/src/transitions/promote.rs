@@ -51,13 +51,13 @@ pub async fn promote(
     })
 }
 
-/// Discards up to `batch` waiting jobs that were not started by their `expires_at`.
+/// Discards up to `batch` jobs that were not started by their `expires_at`. One that was started and waits to go on has begun in time.
 pub async fn expire(conn: &mut PgConnection, batch: i64) -> Result<usize, Error> {
     let ended = sqlx::query_scalar!(
         r#"-- queue.expire
         SELECT fleet.end_jobs(array_agg(late.id), NULL, NULL, array_agg('discarded'::fleet.job_state), array_agg('expired: not started by its expires_at'::text), NULL) AS "ended!"
         FROM (
-            SELECT id FROM fleet.job WHERE expires_at <= (SELECT fleet.clock()) AND state <> 'running'
+            SELECT id FROM fleet.job WHERE expires_at <= (SELECT fleet.clock()) AND claim_no = 0
             ORDER BY expires_at LIMIT $1 FOR UPDATE SKIP LOCKED) late
         HAVING count(*) > 0"#,
         batch,

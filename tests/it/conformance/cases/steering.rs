@@ -123,6 +123,22 @@ pub(super) fn cases() -> Vec<Case> {
             "discarded attempt=0 because expired: not started by its expires_at",
         ),
         (
+            "what was started in time goes on past it",
+            vec![
+                Start(0),
+                put(Draft {
+                    expires_in_s: Some(5),
+                    ..one()
+                }),
+                Op::claim(0, 1),
+                Op::end(End::Interrupted),
+                seconds(5),
+                Expire,
+                Op::claim(0, 1),
+            ],
+            "running attempt=1",
+        ),
+        (
             "an expired job hides no other of its line",
             vec![
                 Start(0),

@@ -82,7 +82,8 @@ impl Model {
                 || self.is_paused(PauseScope::Kind, &job.new.kind)
         };
         let due = |job: &Job| {
-            job.run_at <= self.now && job.expires_at.is_none_or(|expires| expires > self.now)
+            let in_time = job.expires_at.is_none_or(|expires| expires > self.now);
+            job.run_at <= self.now && (in_time || job.claim_no > 0)
         };
         let ready = self
             .jobs

@@ -97,7 +97,7 @@ impl Model {
     pub(super) fn expire(&mut self) -> Answer {
         let late = self.jobs.values().filter(|job| {
             job.is_live()
-                && !job.runs()
+                && job.claim_no == 0
                 && job.expires_at.is_some_and(|expires| expires <= self.now)
         });
         let why = "expired: not started by its expires_at".to_owned();
