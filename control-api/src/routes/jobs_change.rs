@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use chrono::{DateTime, Utc};
+use fleet_queue::history::Event;
 use fleet_queue::read::{JobDetail, find_job};
 use fleet_queue::transitions::cancel::{Cancelled, cancel};
 use fleet_queue::transitions::reschedule::{reprioritize, reschedule};
@@ -176,6 +177,8 @@ async fn retry_job(
 ) -> Result<Json<JobDetail>, Problem> {
     let reason = body.checked()?;
     let mut change = Change::begin(&state, &caller, id).await?;
+    let history = state.db.history();
+    history.note(|| Event::Retrying { job: id });
     match retry(&mut change.tx, id).await? {
         Retried::Revived | Retried::Hastened => {
             change.finish("jobs.retry", reason.as_deref(), None).await

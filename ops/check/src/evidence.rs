@@ -24,6 +24,8 @@ pub struct Evidence {
     pub(crate) by_job: BTreeMap<JobId, Vec<usize>>,
     /// The first line that acknowledged a job.
     pub(crate) enqueued: BTreeMap<JobId, (usize, EnqueuedJob)>,
+    /// Lines that say that a job was to be sent round again.
+    pub(crate) retried: HashMap<JobId, Vec<usize>>,
     /// Times of all entries can be compared.
     pub(crate) one_clock: bool,
     jobs: HashMap<JobId, usize>,
@@ -95,6 +97,7 @@ impl Evidence {
                         first.or_insert_with(|| (n, job.clone()));
                     }
                 }
+                Event::Retrying { job } => self.retried.entry(*job).or_default().push(n),
                 Event::Claiming { worker, token, .. } => {
                     asked.insert((*worker, *token), n);
                 }

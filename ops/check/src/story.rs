@@ -188,6 +188,10 @@ impl Story {
         self.result(worker, n, true, false)
     }
 
+    pub(crate) fn retry(&mut self, n: u128) -> &mut Self {
+        self.tell(Event::Retrying { job: job(n) })
+    }
+
     fn result(&mut self, worker: u128, n: u128, accepted: bool, ends: bool) -> &mut Self {
         let held = Held {
             job: job(n),

@@ -98,6 +98,11 @@ pub enum Event {
         /// False where a job of an earlier tick was in its way.
         fired: bool,
     },
+    /// Somebody is about to send a job round again, which may have ended.
+    Retrying {
+        /// Which.
+        job: JobId,
+    },
     /// A limit or a pause is about to be changed.
     Changing {
         /// To what.

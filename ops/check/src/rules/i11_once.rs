@@ -1,6 +1,7 @@
 //! I11: what ended stays ended, ends once, and no effect is there twice, whoever was killed meanwhile.
 
 use std::collections::HashMap;
+use std::ops::RangeBounds;
 
 use crate::evidence::{ClaimStory, Evidence};
 use crate::facts::{EffectFact, Facts};
@@ -33,9 +34,9 @@ pub(super) fn check(evidence: &Evidence) -> Ruling {
 }
 
 fn ended_twice(evidence: &Evidence, ended: &[&ClaimStory]) -> Option<Violation> {
-    let [first, second, ..] = ended else {
-        return None;
-    };
+    let mut pairs = ended.windows(2).map(|pair| (pair[0], pair[1]));
+    let (first, second) =
+        pairs.find(|(first, second)| !is_retried(evidence, first, ..second.accepted[0]))?;
     let said = format!(
         "job {} ended twice, under claims {} and {}",
         first.held.job, first.job.claim_no, second.job.claim_no
@@ -44,9 +45,19 @@ fn ended_twice(evidence: &Evidence, ended: &[&ClaimStory]) -> Option<Violation> 
     Some(Violation::new(said, &[shown[0], shown[1]]))
 }
 
+/// True where somebody sent the job round again after it had ended under this claim, by a line in `lines`.
+fn is_retried(evidence: &Evidence, ended: &ClaimStory, lines: impl RangeBounds<usize>) -> bool {
+    let retried = evidence.retried.get(&ended.held.job);
+    let mut retried = retried.into_iter().flatten();
+    retried.any(|n| *n > ended.accepted[0] && lines.contains(n))
+}
+
 /// An end that was acknowledged and is not in the database: its commit was lost.
 fn came_back(evidence: &Evidence, claim: &ClaimStory) -> Option<Violation> {
     let job = evidence.fact(claim.held.job).filter(|job| job.live)?;
+    if is_retried(evidence, claim, ..) {
+        return None;
+    }
     let said = format!(
         "job {} is {}, though its end was recorded",
         job.id, job.state
@@ -106,6 +117,22 @@ mod tests {
             check(&story.evidence()).violations()[0]
                 .said
                 .contains("ended twice")
+        );
+    }
+
+    #[test]
+    fn who_is_sent_round_again_ends_again() {
+        let mut story = Story::default();
+        story.claim(1, 1, 7).settle(1, 7, true).retry(7);
+        let revived = check(&story.evidence_with(live(&[7])));
+        assert_eq!(revived, Ruling::Kept { looked_at: 1 });
+        story.claim(2, 2, 7).settle(2, 7, true);
+        assert_eq!(check(&story.evidence()), Ruling::Kept { looked_at: 2 });
+        story.claim(3, 3, 7).settle(3, 7, true);
+        let third = check(&story.evidence());
+        assert!(
+            third.violations()[0].said.contains("under claims 2 and 3"),
+            "{third:?}"
         );
     }
 
