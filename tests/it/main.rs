@@ -16,6 +16,7 @@
 
 mod api;
 mod campaign;
+mod capacity;
 mod cli;
 mod conformance;
 mod documents;

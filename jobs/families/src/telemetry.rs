@@ -5,6 +5,7 @@ use std::time::Duration;
 use fleet_queue::telemetry::Metric;
 use sqlx::PgConnection;
 
+use crate::capacity;
 use crate::leaderboard::{self, Built, Outcome};
 
 const REFRESH_SECONDS: &str = "fleet_leaderboard_refresh_seconds";
@@ -14,6 +15,9 @@ const RANKED: &str = "fleet_leaderboard_ranked";
 const HELD: &str = "fleet_leaderboard_held";
 const QUARANTINED: &str = "fleet_leaderboard_quarantined";
 const STALENESS_SECONDS: &str = "fleet_leaderboard_staleness_seconds";
+const SCORED: &str = "fleet_capacity_scored_total";
+const DRIFTED: &str = "fleet_capacity_drifted_total";
+const FILLED: &str = "fleet_capacity_partners";
 
 /// Every metric of the families.
 pub const METRICS: &[Metric] = &[
@@ -59,6 +63,24 @@ pub const METRICS: &[Metric] = &[
         &["board"],
         "How long ago the board was published.",
     ),
+    metric(
+        SCORED,
+        "counter",
+        &[],
+        "Capacities that were computed and stored.",
+    ),
+    metric(
+        DRIFTED,
+        "counter",
+        &[],
+        "Loads that their rows did not bear out, found and put right.",
+    ),
+    metric(
+        FILLED,
+        "gauge",
+        &["level"],
+        "Partners that are near full, and that are full.",
+    ),
 ];
 
 const fn metric(
@@ -86,10 +108,23 @@ pub(crate) fn refreshed(board: uuid::Uuid, built: &Built, outcome: Outcome, took
     metrics::gauge!(QUARANTINED, "board" => board).set(built.quarantined as f64);
 }
 
+/// After capacities were stored.
+pub(crate) fn scored(partners: u64) {
+    metrics::counter!(SCORED).increment(partners);
+}
+
+/// After a reconciliation.
+pub(crate) fn drifted(partners: u64) {
+    metrics::counter!(DRIFTED).increment(partners);
+}
+
 /// Sets the gauges that age by themselves; for whoever is about to be scraped.
 pub async fn observe(conn: &mut PgConnection) -> Result<(), sqlx::Error> {
     for (board, seconds) in leaderboard::staleness(conn).await? {
         metrics::gauge!(STALENESS_SECONDS, "board" => board.to_string()).set(seconds);
+    }
+    for (level, partners) in capacity::filled(conn).await? {
+        metrics::gauge!(FILLED, "level" => level).set(partners as f64);
     }
     Ok(())
 }

@@ -251,7 +251,7 @@ async fn they_agree_on_random_boards_full_of_ties_and_gaps() {
             .new_tree(&mut runner)
             .unwrap()
             .current();
-        market.db.execute("TRUNCATE fleet.campaign_metrics, fleet.partners, fleet.campaigns, fleet.metric_scans, fleet.metric_holds").await;
+        market.db.execute("TRUNCATE fleet.campaign_metrics, fleet.partners, fleet.partner_capacity, fleet.campaigns, fleet.metric_scans, fleet.metric_holds").await;
         for (n, (days, daily)) in crowd.iter().enumerate() {
             market.works(&format!("p{n}"), *days, *daily).await;
         }

@@ -1,5 +1,6 @@
 //! Schedules that ship with the binary: added where missing, never over a person's head.
 
+use fleet_jobs::capacity::{Reconcile, ScoreAll};
 use fleet_jobs::leaderboard::{PromotionReview, Prune, Refresh};
 use fleet_queue::kinds::register_kinds;
 use fleet_queue::schedules::{self, Applied, Definition, Expect, apply};
@@ -78,6 +79,8 @@ async fn every_default_fits_the_kinds_of_this_installation() {
             Refresh::KIND => serde_json::from_value::<Refresh>(payload).is_ok(),
             PromotionReview::KIND => serde_json::from_value::<PromotionReview>(payload).is_ok(),
             Prune::KIND => serde_json::from_value::<Prune>(payload).is_ok(),
+            ScoreAll::KIND => serde_json::from_value::<ScoreAll>(payload).is_ok(),
+            Reconcile::KIND => serde_json::from_value::<Reconcile>(payload).is_ok(),
             other => panic!("{other}: this test does not know its payload"),
         };
         assert!(fits, "{}: {}", default.name, default.payload);

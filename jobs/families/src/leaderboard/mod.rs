@@ -16,7 +16,7 @@ mod board;
 mod build;
 mod collect;
 mod criteria;
-mod event;
+pub(crate) mod event;
 mod holds;
 mod period;
 mod privacy;

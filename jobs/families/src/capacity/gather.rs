@@ -1,0 +1,150 @@
+//! Reads everything the score of some partners rests on, in one statement: whatever it sees was true at one moment.
+
+use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::formula::Inputs;
+use super::level::Level;
+use super::priors::TierPrior;
+
+/// A partner with its inputs, and with what is stored of it now.
+pub(super) struct Gathered {
+    pub(super) tenant: Uuid,
+    pub(super) partner: Uuid,
+    pub(super) inputs: Inputs,
+    pub(super) prior: TierPrior,
+    pub(super) before: Option<Before>,
+}
+
+/// The capacity that a new one is to follow.
+pub(super) struct Before {
+    pub(super) version: i64,
+    pub(super) load: f64,
+    pub(super) cap: f64,
+    pub(super) score: f64,
+    pub(super) level: Level,
+    pub(super) computed_at: DateTime<Utc>,
+}
+
+/// A row of the statement.
+struct Row {
+    tenant_id: Uuid,
+    partner_id: Uuid,
+    cap: f64,
+    away: bool,
+    clients_weight: f64,
+    open_tickets: i64,
+    active_campaigns: i64,
+    sla_hits: i64,
+    sla_total: i64,
+    response_hours: Option<f64>,
+    successes: i64,
+    outcomes: i64,
+    sla_mean: f64,
+    success_mean: f64,
+    success_strength: f64,
+    version: Option<i64>,
+    load: Option<f64>,
+    old_cap: Option<f64>,
+    score: Option<f64>,
+    level: Option<String>,
+    computed_at: Option<DateTime<Utc>>,
+}
+
+impl Row {
+    fn before(&self) -> Option<Before> {
+        Some(Before {
+            version: self.version?,
+            load: self.load?,
+            cap: self.old_cap?,
+            score: self.score?,
+            level: Level::named(self.level.as_deref()?)?,
+            computed_at: self.computed_at?,
+        })
+    }
+}
+
+impl From<Row> for Gathered {
+    fn from(row: Row) -> Self {
+        Self {
+            tenant: row.tenant_id,
+            partner: row.partner_id,
+            before: row.before(),
+            inputs: Inputs {
+                clients_weight: row.clients_weight,
+                open_tickets: row.open_tickets,
+                active_campaigns: row.active_campaigns,
+                cap: row.cap,
+                away: row.away,
+                sla_hits: row.sla_hits,
+                sla_total: row.sla_total,
+                response_hours: row.response_hours,
+                successes: row.successes,
+                outcomes: row.outcomes,
+            },
+            prior: TierPrior {
+                sla_mean: row.sla_mean,
+                success_mean: row.success_mean,
+                success_strength: row.success_strength,
+            },
+        }
+    }
+}
+
+/// Those of the partners that there are. `as_of` moves leave and the trailing ninety days; the load is what it is now.
+pub(super) async fn gather(
+    conn: &mut PgConnection,
+    partners: &[Uuid],
+    as_of: DateTime<Utc>,
+) -> Result<Vec<Gathered>, sqlx::Error> {
+    let rows = sqlx::query_as!(
+        Row,
+        r#"-- capacity.gather
+        SELECT p.tenant_id AS "tenant_id!", p.partner_id AS "partner_id!",
+               COALESCE(p.max_load, CASE p.tier WHEN 'senior' THEN 30 ELSE 15 END)::float8 AS "cap!",
+               (p.status <> 'active' OR EXISTS (
+                   SELECT FROM fleet.partner_leaves AS l
+                   WHERE l.partner_id = p.partner_id AND l.ends_at > $2 AND l.starts_at <= $2
+                     AND (p.tenant_id = '00000000-0000-0000-0000-000000000000' OR l.tenant_id = p.tenant_id))) AS "away!",
+               a.weight AS "clients_weight!", t.open AS "open_tickets!", r.running AS "active_campaigns!",
+               s.hits AS "sla_hits!", s.total AS "sla_total!", f.hours AS response_hours, o.met AS "successes!", o.total AS "outcomes!",
+               q.sla_mean AS "sla_mean!", q.success_mean AS "success_mean!", q.success_strength AS "success_strength!",
+               c.inputs_version AS "version?", c.load::float8 AS load, c.cap::float8 AS old_cap, c.score::float8 AS score,
+               c.level AS "level?", c.computed_at AS "computed_at?"
+        FROM unnest($1::uuid[]) AS w (partner_id)
+        JOIN fleet.partners AS p ON p.partner_id = w.partner_id
+        JOIN fleet.capacity_priors AS q ON q.tier = p.tier
+        LEFT JOIN fleet.partner_capacity AS c ON c.tenant_id = p.tenant_id AND c.partner_id = p.partner_id
+        -- The platform's partners work for every tenant; a tenant's own answers to what that tenant says of it and to nobody else.
+        CROSS JOIN LATERAL (
+            SELECT COALESCE(sum(x.weight), 0)::float8 AS weight FROM fleet.client_assignments AS x
+            WHERE x.partner_id = p.partner_id AND x.ended_at IS NULL
+              AND (p.tenant_id = '00000000-0000-0000-0000-000000000000' OR x.tenant_id = p.tenant_id)) AS a
+        CROSS JOIN LATERAL (
+            SELECT count(*) AS open FROM fleet.partner_tickets AS x
+            WHERE x.partner_id = p.partner_id AND x.closed_at IS NULL AND x.on_clock
+              AND (p.tenant_id = '00000000-0000-0000-0000-000000000000' OR x.tenant_id = p.tenant_id)) AS t
+        CROSS JOIN LATERAL (
+            SELECT count(*) AS running FROM fleet.campaigns AS x
+            WHERE x.partner_id = p.partner_id AND x.ended_on IS NULL
+              AND (p.tenant_id = '00000000-0000-0000-0000-000000000000' OR x.tenant_id = p.tenant_id)) AS r
+        CROSS JOIN LATERAL (
+            SELECT count(*) FILTER (WHERE x.met) AS hits, count(*) AS total FROM fleet.sla_outcomes AS x
+            WHERE x.partner_id = p.partner_id AND x.decided_at > $2::timestamptz - interval '90 days' AND x.decided_at <= $2
+              AND (p.tenant_id = '00000000-0000-0000-0000-000000000000' OR x.tenant_id = p.tenant_id)) AS s
+        CROSS JOIN LATERAL (
+            SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY x.first_response_hours) AS hours FROM fleet.partner_tickets AS x
+            WHERE x.partner_id = p.partner_id AND x.first_response_at > $2::timestamptz - interval '90 days' AND x.first_response_at <= $2
+              AND (p.tenant_id = '00000000-0000-0000-0000-000000000000' OR x.tenant_id = p.tenant_id)) AS f
+        CROSS JOIN LATERAL (
+            SELECT count(*) FILTER (WHERE x.goal_met) AS met, count(*) AS total FROM fleet.campaign_outcomes AS x
+            WHERE x.partner_id = p.partner_id AND x.decided_at <= $2
+              AND (p.tenant_id = '00000000-0000-0000-0000-000000000000' OR x.tenant_id = p.tenant_id)) AS o"#,
+        partners,
+        as_of,
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows.into_iter().map(Gathered::from).collect())
+}
