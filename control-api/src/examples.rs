@@ -36,6 +36,7 @@ pub(crate) fn of(operation_id: &str) -> Option<Value> {
         "createApiKey" => json!({
             "name": "portal", "tenant_id": "09adbcee-987c-409f-ab03-011fd54648b9", "scopes": ["jobs:enqueue", "jobs:read"],
         }),
+        "changePartnerCapacity" => json!({ "max_load": 20, "reason": "agreed with the partner" }),
         "refreshLeaderboard" => json!({ "dry_run": true }),
         "clearHold" | "approvePromotion" | "rejectPromotion" => {
             json!({ "note": "looked at with the partner" })

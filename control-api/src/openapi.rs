@@ -12,7 +12,7 @@ use crate::examples;
 use crate::problem::ProblemBody;
 
 /// What there is, in the order in which people need it.
-const TAGS: [(&str, &str); 10] = [
+const TAGS: [(&str, &str); 11] = [
     (
         "jobs",
         "Enqueue jobs, look at them, move them, call them off.",
@@ -27,6 +27,7 @@ const TAGS: [(&str, &str); 10] = [
     ("tenants", "Their share, and their pauses."),
     ("workers", "The processes that run jobs."),
     ("leaderboards", "Who does best, and what follows from it."),
+    ("partners", "How much more work each can take."),
     ("ingest", "Data that comes in by the file."),
     ("platform", "Health, figures, keys, the audit."),
 ];

@@ -7,6 +7,7 @@
 
 mod audit;
 mod batch;
+mod capacity;
 mod create;
 mod document;
 mod guards;

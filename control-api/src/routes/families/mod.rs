@@ -1,5 +1,6 @@
-//! What the families themselves offer: boards, what waits for a person, and metrics coming in.
+//! What the families themselves offer: boards, capacities, what waits for a person, and metrics coming in.
 
+mod capacity;
 mod holds;
 mod ingest;
 mod leaderboards;
@@ -16,6 +17,7 @@ pub(super) fn router() -> OpenApiRouter<ApiState> {
         .merge(leaderboards::router())
         .merge(holds::router())
         .merge(promotions::router())
+        .merge(capacity::router())
 }
 
 /// Routes that take in streams of any size.
@@ -27,5 +29,6 @@ pub(super) fn schemas(schemas: &mut Schemas) {
     leaderboards::schemas(schemas);
     holds::schemas(schemas);
     promotions::schemas(schemas);
+    capacity::schemas(schemas);
     ingest::schemas(schemas);
 }

@@ -90,6 +90,11 @@ pub(super) fn bodies(id: &str) -> Vec<(Method, String, Value)> {
             json!({ "window_end": "2026-01-01", "dry_run": true }),
         ),
         (
+            Method::PATCH,
+            format!("/v1/partners/{nil}/capacity"),
+            json!({ "max_load": 20, "paused": true, "reason": "n" }),
+        ),
+        (
             Method::POST,
             format!("/v1/promotions/{nil}/approve"),
             json!({ "note": "n" }),
