@@ -247,6 +247,29 @@ async fn demo_data_gives_a_leaderboard_that_is_shown() {
 }
 
 #[tokio::test]
+async fn demo_partners_have_a_capacity_that_is_shown() {
+    let db = database().await;
+    json(&db, &["demo", "--rows", "3000", "--seed", "7"]).await;
+    let listed = json(&db, &["partners", "ls", "--limit", "500"]).await;
+    let partners = listed["partners"].as_array().unwrap();
+    assert!(
+        partners.iter().all(|partner| partner["score"].is_number()),
+        "{listed}"
+    );
+    let id = partners[0]["partner_id"].as_str().unwrap();
+    let shown = json(&db, &["partners", "capacity", id]).await;
+    assert_eq!(shown["score"], partners[0]["score"]);
+    let name = shown["name"].as_str().unwrap();
+    let text = fleet(&db, &["partners", "capacity", name]).await.good().out;
+    for word in ["score", "headroom", "confidence", "COMPUTED"] {
+        assert!(text.contains(word), "{word}: {text}");
+    }
+    db.execute("DELETE FROM fleet.partner_capacity").await;
+    let unscored = fleet(&db, &["partners", "capacity", id]).await;
+    unscored.refused(1, "--score");
+}
+
+#[tokio::test]
 async fn migrate_fills_an_empty_database_once_and_shows_the_first_key_once() {
     let db = database().await;
     db.execute("DROP SCHEMA fleet CASCADE").await;

@@ -76,6 +76,9 @@ async fn refusals_name_what_was_wrong_and_change_nothing() {
         .await
         .refused(1, "no schedule");
     fleet(&db, &["leaderboard"]).await.refused(1, "--all");
+    fleet(&db, &["partners", "capacity", "nobody"])
+        .await
+        .refused(1, "no partner is called");
     fleet(&db, &["ingest", "metrics", "/no/such.csv"])
         .await
         .refused(1, "/no/such.csv");

@@ -7,7 +7,7 @@ use sqlx::{PgConnection, PgPool};
 use super::dice::Dice;
 use super::fraud::{self, Label};
 use super::population::{self, Campaign, Client, Partner};
-use super::{Options, bad_rows, figures, setup};
+use super::{Options, bad_rows, figures, setup, workload};
 use crate::leaderboard::{self, BoardError, Period};
 use crate::metrics::{self, Format, IngestError, MetricRow, Scope, store};
 
@@ -127,7 +127,10 @@ async fn write_people(
     setup::partners(conn, partners).await?;
     setup::clients(conn, clients).await?;
     setup::campaigns(conn, campaigns, last_day).await?;
-    setup::promises(conn, options, partners, last_day).await
+    setup::promises(conn, options, partners, last_day).await?;
+    workload::assignments(conn, options, clients, partners).await?;
+    workload::desks(conn, options, partners, last_day).await?;
+    workload::outcomes(conn, options, campaigns, last_day).await
 }
 
 /// Metric rows on their way into the database.

@@ -13,6 +13,7 @@ mod fraud;
 mod load;
 mod population;
 mod setup;
+mod workload;
 
 pub use fraud::{Detection, FraudKind, Label, detection};
 pub use load::{DemoError, DemoReport, compute_boards, load};

@@ -3,10 +3,11 @@
 use std::process::ExitCode;
 
 use clap::Args;
+use fleet_jobs::capacity::score_all;
 use fleet_jobs::demo::{DemoReport, Options, compute_boards, load};
 use serde_json::json;
 
-use crate::database::Target;
+use crate::database::{Target, now};
 use crate::output::{Out, count};
 
 /// Make demo data: the same seed and size give the same rows
@@ -41,7 +42,7 @@ pub(crate) struct Demo {
     /// Share of rows that are wrong, 0 to 1
     #[arg(long, value_name = "SHARE", default_value_t = Options::SMALL.bad_share)]
     bad_share: f64,
-    /// Compute no leaderboards
+    /// Compute no leaderboards and no capacities
     #[arg(long)]
     no_boards: bool,
 }
@@ -94,6 +95,8 @@ async fn compute(database: &crate::database::Database, out: Out) -> anyhow::Resu
     })
     .await;
     bar.finish_and_clear();
+    let as_of = now(&mut *database.begin().await?).await?;
+    score_all(database.db().pool(), as_of).await?;
     Ok(runs?)
 }
 

@@ -14,6 +14,7 @@ mod kinds;
 mod leaderboard;
 mod limits;
 mod migrate;
+mod partners;
 mod pg;
 mod processes;
 mod queues;
@@ -47,6 +48,7 @@ pub(crate) enum Command {
     Ingest(ingest::Ingest),
     Demo(demo::Demo),
     Leaderboard(leaderboard::Leaderboard),
+    Partners(partners::Partners),
     Pg(pg::Pg),
     Doctor(doctor::Doctor),
     Bench(bench::Bench),
@@ -76,6 +78,7 @@ impl Command {
             Self::Ingest(command) => Box::pin(command.run(out)).await,
             Self::Demo(command) => Box::pin(command.run(out)).await,
             Self::Leaderboard(command) => Box::pin(command.run(out)).await,
+            Self::Partners(command) => Box::pin(command.run(out)).await,
             Self::Pg(command) => Box::pin(command.run(out)).await,
             Self::Doctor(command) => Box::pin(command.run(out)).await,
             Self::Bench(command) => Box::pin(command.run(out)).await,

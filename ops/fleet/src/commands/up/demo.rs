@@ -1,4 +1,4 @@
-//! Demo data at the first start, and the boards computed from it by real jobs.
+//! Demo data at the first start, and the boards and capacities computed from it by real jobs.
 //!
 //! Safe to interrupt: the boards are made last, so a start that finds none loads again, and one that finds
 //! boards without a run asks for their runs again.
@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use chrono::Days;
+use fleet_jobs::capacity::ScoreAll;
 use fleet_jobs::demo::{self, Options};
 use fleet_jobs::leaderboard::{self, Board, Period, Refresh};
 use fleet_queue::NewJob;
@@ -71,7 +72,7 @@ impl Demo {
         Ok(())
     }
 
-    /// A job for each board and window. The jobs of a board run one after another, oldest window first: a newer run
+    /// A job for each board and window, and one for the capacities. The jobs of a board run one after another, oldest window first: a newer run
     /// looks at the one before it.
     async fn enqueue(&self, boards: &[Board]) -> anyhow::Result<Vec<Uuid>> {
         let mut tx = self.database.begin().await?;
@@ -79,6 +80,7 @@ impl Demo {
         let jobs: Vec<NewJob> = boards
             .iter()
             .flat_map(|board| refreshes(board, today).map(|refresh| job(board, &refresh)))
+            .chain([NewJob::of(&ScoreAll::default())])
             .collect();
         let answers = enqueue_many(&mut tx, &jobs).await?;
         tx.commit().await?;
@@ -105,7 +107,9 @@ impl Demo {
             .filter(|board| board.current_run.is_none())
             .count();
         match unpublished {
-            0 => out.note(format_args!("computed the leaderboards, by {all} jobs")),
+            0 => out.note(format_args!(
+                "computed the leaderboards and capacities, by {all} jobs"
+            )),
             n => out.note(format_args!(
                 "{n} leaderboards were not published; `jobs ls --kind leaderboard.refresh` says why"
             )),

@@ -72,6 +72,7 @@ impl Welcome {
         );
         let commands = [
             "leaderboard",
+            "partners",
             "enqueue diagnostics.sleep '{\"ms\": 3000}' --wait",
             "jobs ls",
             "doctor",

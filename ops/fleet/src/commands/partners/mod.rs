@@ -1,0 +1,134 @@
+//! `fleet partners`: who has room for more work; one partner's capacity; and computing it anew.
+
+mod draw;
+
+use std::process::ExitCode;
+
+use anyhow::{anyhow, bail};
+use clap::{Args, Subcommand};
+use fleet_jobs::capacity::{HISTORY_MAX, Listed, Score, capacity_of, list_capacity, tenant_of};
+use fleet_queue::transitions::enqueue::enqueue;
+use serde_json::json;
+use uuid::Uuid;
+
+use super::jobs::{follow, tell_end};
+use crate::database::{Database, Target, now};
+use crate::output::Out;
+
+/// Partners of one name that a refusal can list.
+const SEVERAL: i64 = 10;
+
+/// Partners: who has room for more work, and one partner's capacity
+#[derive(Args, Debug)]
+pub(crate) struct Partners {
+    #[command(flatten)]
+    target: Target,
+    #[command(subcommand)]
+    action: Option<Action>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// List partners, those with room first (the default)
+    Ls {
+        /// At most so many
+        #[arg(long, value_name = "N", default_value_t = 20)]
+        limit: i64,
+    },
+    /// Show what a partner's capacity is, of what it is made, and how it came there
+    Capacity {
+        /// The partner: its id or its name
+        partner: String,
+        /// At most so many past capacities
+        #[arg(long, value_name = "N", default_value_t = 10)]
+        history: i64,
+        /// Have it computed anew first, by a job
+        #[arg(long)]
+        score: bool,
+    },
+}
+
+impl Partners {
+    pub(crate) async fn run(self, out: Out) -> anyhow::Result<ExitCode> {
+        let database = self.target.connect().await?;
+        match self.action {
+            None => ls(&database, 20, out).await,
+            Some(Action::Ls { limit }) => ls(&database, limit, out).await,
+            Some(Action::Capacity {
+                partner,
+                history,
+                score,
+            }) => {
+                let found = choose(&database, &partner).await?;
+                if score && !rescore(&database, found.partner_id, out).await? {
+                    return Ok(ExitCode::FAILURE);
+                }
+                show(&database, &found, history, out).await
+            }
+        }
+    }
+}
+
+async fn ls(database: &Database, limit: i64, out: Out) -> anyhow::Result<ExitCode> {
+    let partners = list_capacity(&mut *database.begin().await?, None, limit.max(1)).await?;
+    out.answer(&json!({ "partners": partners }), |page| {
+        draw::partners(page, &partners);
+    })?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The partner that is meant; ambiguity is refused with the candidates.
+async fn choose(database: &Database, called: &str) -> anyhow::Result<Listed> {
+    let mut tx = database.begin().await?;
+    let mut found = list_capacity(&mut tx, Some(called), SEVERAL).await?;
+    match (found.pop(), found.len()) {
+        (Some(one), 0) => Ok(one),
+        (None, _) => Err(anyhow!(
+            "no partner is called \"{called}\"; `fleet partners` lists those there are"
+        )),
+        (Some(last), _) => {
+            found.push(last);
+            let ids: Vec<_> = found.iter().map(|it| it.partner_id.to_string()).collect();
+            bail!(
+                "several partners are called \"{called}\"; say which by id: {}",
+                ids.join(", ")
+            )
+        }
+    }
+}
+
+/// Enqueues the scoring and follows it; false where it did not complete.
+async fn rescore(database: &Database, partner: Uuid, out: Out) -> anyhow::Result<bool> {
+    let mut tx = database.begin().await?;
+    let tenant = tenant_of(&mut tx, partner).await?;
+    let tenant = tenant.ok_or_else(|| anyhow!("there is no partner {partner} any more"))?;
+    let job = Score {
+        partner_id: partner,
+    }
+    .new_job(tenant);
+    let answer = enqueue(&mut tx, &job).await?;
+    tx.commit().await?;
+    database.wake(std::slice::from_ref(&job.queue)).await;
+    let ended = follow(database, answer.id, out).await?;
+    if ended.state == fleet_queue::JobState::Completed {
+        return Ok(true);
+    }
+    tell_end(&ended, out)?;
+    Ok(false)
+}
+
+async fn show(
+    database: &Database,
+    partner: &Listed,
+    history: i64,
+    out: Out,
+) -> anyhow::Result<ExitCode> {
+    let mut tx = database.begin().await?;
+    let now = now(&mut tx).await?;
+    let past = history.clamp(0, HISTORY_MAX);
+    let capacity = capacity_of(&mut tx, partner.partner_id, past).await?;
+    let capacity = capacity
+        .ok_or_else(|| anyhow!("{} was never scored; --score has it computed", partner.name))?;
+    out.answer(&capacity, |page| draw::capacity(page, &capacity, now))?;
+    Ok(ExitCode::SUCCESS)
+}
