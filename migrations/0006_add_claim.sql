@@ -162,6 +162,9 @@ BEGIN
                 IF NOT v_locked THEN
                     PERFORM pg_advisory_xact_lock(hashtext('fleet.limits'), 0);  -- I10: one claim at a time decides on limits
                     v_locked := true;
+                    -- The caller's commit need not be durable: a claim that a crash of the server loses is made again. But a lost one may
+                    -- still be worked on, and a limit would then let through one more.
+                    PERFORM set_config('synchronous_commit', 'on', true);
                     v_now := GREATEST(v_now, fleet.clock());
                 END IF;
                 SELECT array_agg(x.lane), array_agg(x.bucket_id), array_agg(x.key_limit) INTO v_lanes, v_buckets, v_limits FROM fleet.open_buckets(v_window, p_worker, v_now) x;

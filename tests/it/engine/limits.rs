@@ -58,6 +58,27 @@ async fn i10_a_global_cap_holds_over_queues_and_workers_at_once() {
 }
 
 #[tokio::test]
+async fn i10_a_claim_under_a_limit_is_not_lost_with_the_server() {
+    let db = database().await;
+    put_many(&db, 2, |_| toy()).await;
+    let mut hand = toymaker(&db).await;
+    let mut durable = Vec::new();
+    for _ in 0..2 {
+        let mut tx = db.pool.begin().await.unwrap();
+        let jobs = hand.claim_on(&mut tx, "default", 1).await.unwrap();
+        assert_eq!(jobs.len(), 1);
+        let commit: String = sqlx::query_scalar("SHOW synchronous_commit")
+            .fetch_one(&mut *tx)
+            .await
+            .unwrap();
+        durable.push(commit);
+        tx.commit().await.unwrap();
+        limit(&db, capped("all", 7)).await;
+    }
+    assert_eq!(durable, ["off", "on"]);
+}
+
+#[tokio::test]
 async fn i10_a_cap_per_tenant_leaves_the_others_alone() {
     let db = database().await;
     limit(
