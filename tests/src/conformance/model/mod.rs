@@ -60,6 +60,7 @@ struct Job {
 
 #[derive(Clone, Debug)]
 struct Worker {
+    renewed_at: DateTime<Utc>,
     lease_until: DateTime<Utc>,
     ended: bool,
 }

@@ -15,6 +15,7 @@ impl Model {
 
     pub(super) fn register(&mut self, id: WorkerId) -> Answer {
         let worker = Worker {
+            renewed_at: self.now,
             lease_until: self.lease_end(),
             ended: false,
         };
@@ -23,11 +24,12 @@ impl Model {
     }
 
     pub(super) fn renew(&mut self, id: WorkerId) -> Answer {
-        let lease_until = self.lease_end();
+        let (now, lease_until) = (self.now, self.lease_end());
         let living = self.workers.get_mut(&id).filter(|worker| !worker.ended);
         let Some(worker) = living else {
             return Answer::Refused(Refusal::LeaseLost);
         };
+        worker.renewed_at = now;
         worker.lease_until = lease_until;
         let heard = self.signals.iter().filter(|(worker, ..)| *worker == id);
         let heard: Vec<_> = heard.map(|(_, job, token)| (*job, *token)).collect();
@@ -71,7 +73,13 @@ impl Model {
     }
 
     pub(super) fn rescue(&mut self) -> Answer {
-        let now = self.now;
+        let (now, lease_end) = (self.now, self.lease_end());
+        // Where the clock went back, a lease runs one term from now.
+        let ahead = |worker: &&mut Worker| !worker.ended && worker.renewed_at > now;
+        for worker in self.workers.values_mut().filter(ahead) {
+            worker.renewed_at = now;
+            worker.lease_until = lease_end;
+        }
         let late = self
             .workers
             .iter()
