@@ -15,7 +15,7 @@ use crate::database::Target;
 use crate::output::Out;
 
 pub(super) use show::unknown;
-pub(super) use watch::{follow, tell_end};
+pub(super) use watch::{follow, run_job, tell_end};
 
 /// Look at jobs, follow one, change what becomes of them
 #[derive(Args, Debug)]

@@ -5,9 +5,11 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use fleet_queue::read::{JobDetail, LogRow, find_job, find_logs};
-use fleet_queue::{JobId, JobState};
+use fleet_queue::transitions::enqueue::enqueue;
+use fleet_queue::{JobId, JobState, NewJob};
 use indicatif::ProgressBar;
 use serde_json::{Value, json};
+use sqlx::{Postgres, Transaction};
 use tokio::time::Instant;
 
 use super::show::unknown;
@@ -51,6 +53,24 @@ pub(in crate::commands) fn tell_end(job: &JobDetail, out: Out) -> anyhow::Result
         JobState::Completed => ExitCode::SUCCESS,
         _ => ExitCode::FAILURE,
     })
+}
+
+/// Enqueues a job and follows it; false where it did not complete, which is told.
+pub(in crate::commands) async fn run_job(
+    database: &Database,
+    mut tx: Transaction<'_, Postgres>,
+    job: &NewJob,
+    out: Out,
+) -> anyhow::Result<bool> {
+    let answer = enqueue(&mut tx, job).await?;
+    tx.commit().await?;
+    database.wake(std::slice::from_ref(&job.queue)).await;
+    let ended = follow(database, answer.id, out).await?;
+    if ended.state == JobState::Completed {
+        return Ok(true);
+    }
+    tell_end(&ended, out)?;
+    Ok(false)
 }
 
 /// Waits for a job's end, drawing its progress for a person.

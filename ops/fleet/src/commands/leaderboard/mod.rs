@@ -9,10 +9,9 @@ use clap::Args;
 use fleet_jobs::leaderboard::{
     Board, Period, Refresh, SubjectKind, Viewer, board_page, history, list,
 };
-use fleet_queue::transitions::enqueue::enqueue;
 use serde_json::json;
 
-use super::jobs::{follow, tell_end};
+use super::jobs::run_job;
 use crate::database::{Database, Target, now};
 use crate::output::Out;
 
@@ -117,17 +116,9 @@ fn candidates(boards: &[&Board]) -> String {
 
 /// Enqueues the refresh and follows it; false where it did not complete.
 async fn refresh(database: &Database, board: &Board, out: Out) -> anyhow::Result<bool> {
-    let mut tx = database.begin().await?;
+    let tx = database.begin().await?;
     let job = Refresh::of(board.id).new_job(board.tenant);
-    let answer = enqueue(&mut tx, &job).await?;
-    tx.commit().await?;
-    database.wake(std::slice::from_ref(&job.queue)).await;
-    let ended = follow(database, answer.id, out).await?;
-    if ended.state == fleet_queue::JobState::Completed {
-        return Ok(true);
-    }
-    tell_end(&ended, out)?;
-    Ok(false)
+    run_job(database, tx, &job, out).await
 }
 
 async fn show_board(

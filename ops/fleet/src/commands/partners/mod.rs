@@ -7,11 +7,10 @@ use std::process::ExitCode;
 use anyhow::{anyhow, bail};
 use clap::{Args, Subcommand};
 use fleet_jobs::capacity::{HISTORY_MAX, Listed, Score, capacity_of, list_capacity, tenant_of};
-use fleet_queue::transitions::enqueue::enqueue;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::jobs::{follow, tell_end};
+use super::jobs::run_job;
 use crate::database::{Database, Target, now};
 use crate::output::Out;
 
@@ -106,15 +105,7 @@ async fn rescore(database: &Database, partner: Uuid, out: Out) -> anyhow::Result
         partner_id: partner,
     }
     .new_job(tenant);
-    let answer = enqueue(&mut tx, &job).await?;
-    tx.commit().await?;
-    database.wake(std::slice::from_ref(&job.queue)).await;
-    let ended = follow(database, answer.id, out).await?;
-    if ended.state == fleet_queue::JobState::Completed {
-        return Ok(true);
-    }
-    tell_end(&ended, out)?;
-    Ok(false)
+    run_job(database, tx, &job, out).await
 }
 
 async fn show(
