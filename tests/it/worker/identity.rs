@@ -35,11 +35,12 @@ async fn i1_a_worker_that_lost_its_lease_settles_nothing() {
         .set("worker.before_settle", ProbeAction::Hold);
     stage.put(&Toy::Say("late".into())).await;
     stage.db.probes().reached("worker.before_settle", 1).await;
-    rescue_from_it(&stage).await;
+    // Before the rescue: from then on the worker may already be another.
     stage
         .db
         .execute("CREATE TABLE public.seen AS SELECT id FROM fleet.worker")
         .await;
+    rescue_from_it(&stage).await;
     stage
         .db
         .probes()
