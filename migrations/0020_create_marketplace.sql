@@ -9,11 +9,19 @@ CREATE TABLE fleet.partners (
     tier                text NOT NULL DEFAULT 'standard' CHECK (tier IN ('standard', 'senior')),
     active_since        date NOT NULL,
     performance_metrics jsonb NOT NULL DEFAULT '{}' CHECK (jsonb_typeof(performance_metrics) = 'object'),
+    industries          text[] NOT NULL DEFAULT '{}' CHECK (cardinality(industries) <= 50),
+    channels            text[] NOT NULL DEFAULT '{}' CHECK (cardinality(channels) <= 50),
+    languages           text[] NOT NULL DEFAULT '{en}' CHECK (cardinality(languages) BETWEEN 1 AND 50),
+    regions             text[] NOT NULL DEFAULT '{}' CHECK (cardinality(regions) <= 50),
+    serves              uuid[] CHECK (cardinality(serves) BETWEEN 1 AND 1000),
     PRIMARY KEY (tenant_id, partner_id)
 );
 COMMENT ON TABLE fleet.partners IS 'Partners; platform-wide ones carry the nil tenant.';
 COMMENT ON COLUMN fleet.partners.active_since IS 'Tenure counts from this day; a leaderboard asks for thirty of them.';
 COMMENT ON COLUMN fleet.partners.performance_metrics IS 'By period, the figures of the partner''s latest published platform board; written by leaderboard.refresh only.';
+COMMENT ON COLUMN fleet.partners.industries IS 'What it is versed in, as channels and languages are: a client goes only to who knows all of its own.';
+COMMENT ON COLUMN fleet.partners.regions IS 'Where it may keep data; none named: anywhere.';
+COMMENT ON COLUMN fleet.partners.serves IS 'The tenants it works for; null: every one.';
 CREATE UNIQUE INDEX partners_by_id ON fleet.partners (partner_id);
 
 -- A tenant may say that a partner works for it without being able to read the partner's row.
@@ -28,9 +36,23 @@ CREATE TABLE fleet.clients (
     client_id    uuid NOT NULL,
     name         text NOT NULL CHECK (length(name) BETWEEN 1 AND 200),
     active_since date NOT NULL,
+    status       text NOT NULL DEFAULT 'active' CHECK (status IN ('active', 'dormant', 'closed')),
+    plan         text NOT NULL DEFAULT 'standard' CHECK (plan IN ('starter', 'standard', 'enterprise')),
+    monthly_budget_micros bigint NOT NULL DEFAULT 0 CHECK (monthly_budget_micros >= 0),
+    industry     text CHECK (length(industry) BETWEEN 1 AND 60),
+    channels     text[] NOT NULL DEFAULT '{}' CHECK (cardinality(channels) <= 50),
+    languages    text[] NOT NULL DEFAULT '{}' CHECK (cardinality(languages) <= 50),
+    region       text CHECK (length(region) BETWEEN 1 AND 60),
+    exclusive    boolean NOT NULL DEFAULT false,
+    zone         text NOT NULL DEFAULT 'UTC' CHECK (timezone(zone, timestamp '2000-01-01') IS NOT NULL),
     PRIMARY KEY (tenant_id, client_id)
 );
 COMMENT ON TABLE fleet.clients IS 'Clients: who owns campaigns.';
+COMMENT ON COLUMN fleet.clients.status IS 'Dormant once it is onboarded and asks for little.';
+COMMENT ON COLUMN fleet.clients.monthly_budget_micros IS 'In millionths of the reporting currency.';
+COMMENT ON COLUMN fleet.clients.languages IS 'What its partner must speak; none named: anything.';
+COMMENT ON COLUMN fleet.clients.region IS 'Where its data must stay; null: anywhere.';
+COMMENT ON COLUMN fleet.clients.exclusive IS 'It wants no partner that serves another client of its industry.';
 
 CREATE TABLE fleet.campaigns (
     tenant_id    uuid NOT NULL,

@@ -3,6 +3,7 @@
 pub mod capacity;
 pub mod demo;
 pub mod diagnostics;
+mod event;
 pub mod leaderboard;
 pub mod metrics;
 pub mod rates;

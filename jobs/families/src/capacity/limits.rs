@@ -7,7 +7,7 @@ use serde_json::json;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use crate::leaderboard::event::{self, Event};
+use crate::event::{self, Event};
 
 /// The most that fits the column.
 const MAX_LOAD_MAX: f64 = 999_999.0;

@@ -18,7 +18,7 @@ use uuid::Uuid;
 
 use super::read;
 use super::rescore::rescore;
-use crate::leaderboard::event::{self, Event};
+use crate::event::{self, Event};
 use crate::telemetry;
 
 /// Rows of history a statement deletes at most.

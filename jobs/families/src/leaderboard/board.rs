@@ -9,8 +9,8 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::criteria::{Criteria, FieldError};
-use super::event::{self, Event};
 use super::period::Period;
+use crate::event::{self, Event};
 
 /// What stands on a board.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]

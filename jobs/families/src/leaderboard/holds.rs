@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::event::{self, Event};
+use crate::event::{self, Event};
 
 /// One anomaly.
 #[derive(Clone, Debug, Serialize, JsonSchema)]

@@ -3,7 +3,7 @@
 //! [`refresh`] is the job. It has a run built ([`build`]): anomalies are looked for ([`anomalies`]; a person clears them in
 //! [`holds`]), sums are collected by subject and segment ([`collect`]), small samples drawn towards their segment's mean
 //! ([`shrink`]), subjects judged ([`assess`]), scored and ranked ([`score`]). Then it moves the board's pointer to the finished run
-//! ([`publish`]), together with badges ([`badges`]) and events ([`event`]). Nobody ever reads a run that is not whole, and what
+//! ([`publish`]), together with badges ([`badges`]) and events ([`crate::event`]). Nobody ever reads a run that is not whole, and what
 //! each may see is decided in one place ([`read`], over `fleet.leaderboard_shown`). [`promotion_review`] proposes changes of tier
 //! that a person decides ([`promotion`]); [`prune`] removes what is no longer needed.
 //!
@@ -16,7 +16,6 @@ mod board;
 mod build;
 mod collect;
 mod criteria;
-pub(crate) mod event;
 mod holds;
 mod period;
 mod privacy;

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use sqlx::{Connection, PgConnection};
 use uuid::Uuid;
 
-use super::event::{self, Event};
+use crate::event::{self, Event};
 
 /// A proposal.
 #[derive(Clone, Debug, Serialize, JsonSchema)]

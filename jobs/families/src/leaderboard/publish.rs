@@ -12,7 +12,7 @@ use super::badges;
 use super::board::{Board, SubjectKind};
 use super::build::{Built, RunKey};
 use super::criteria::Criteria;
-use super::event::{self, Event};
+use crate::event::{self, Event};
 
 /// Places by which a rank must move for it to be news.
 const NEWS: i32 = 3;
