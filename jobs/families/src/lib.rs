@@ -8,6 +8,7 @@ pub mod leaderboard;
 pub mod metrics;
 pub mod rates;
 pub mod telemetry;
+pub mod triage;
 
 use fleet_queue::Registry;
 
