@@ -41,6 +41,13 @@ pub(crate) fn of(operation_id: &str) -> Option<Value> {
         "clearHold" | "approvePromotion" | "rejectPromotion" => {
             json!({ "note": "looked at with the partner" })
         }
+        "approveApproval" | "rejectApproval" => json!({ "note": "agreed", "revision": 1 }),
+        "correctApproval" => json!({
+            "correction": { "partner_id": "09adbcee-987c-409f-ab03-011fd54648b9" }, "note": "they have met already",
+        }),
+        "setApprovalPolicy" => {
+            json!({ "review": "below_threshold", "threshold": 0.8, "note": "few were overruled" })
+        }
         _ => return None,
     };
     Some(example)

@@ -12,7 +12,7 @@ use crate::examples;
 use crate::problem::ProblemBody;
 
 /// What there is, in the order in which people need it.
-const TAGS: [(&str, &str); 11] = [
+const TAGS: &[(&str, &str)] = &[
     (
         "jobs",
         "Enqueue jobs, look at them, move them, call them off.",
@@ -28,6 +28,7 @@ const TAGS: [(&str, &str); 11] = [
     ("workers", "The processes that run jobs."),
     ("leaderboards", "Who does best, and what follows from it."),
     ("partners", "How much more work each can take."),
+    ("approvals", "What software would do and a person decides."),
     ("ingest", "Data that comes in by the file."),
     ("platform", "Health, figures, keys, the audit."),
 ];
@@ -72,8 +73,9 @@ pub(crate) fn document(parts: impl IntoIterator<Item = OpenApi>, mut schemas: Sc
         json!({ "key": { "type": "http", "scheme": "bearer", "description": "An API key." } });
     document["security"] = json!([{ "key": [] }]);
     document["tags"] = TAGS
+        .iter()
         .map(|(name, about)| json!({ "name": name, "description": about }))
-        .into();
+        .collect();
     for operation in operations(&mut document) {
         describe_problems(operation);
         give_example(operation);

@@ -13,6 +13,8 @@ pub enum Scope {
     JobsManage,
     /// Set and run schedules.
     SchedulesManage,
+    /// Decide what waits for a person.
+    ApprovalsDecide,
     /// Bring the families' data in.
     Ingest,
     /// Read `/metrics`.
@@ -23,11 +25,12 @@ pub enum Scope {
 
 impl Scope {
     /// Every scope.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::JobsEnqueue,
         Self::JobsRead,
         Self::JobsManage,
         Self::SchedulesManage,
+        Self::ApprovalsDecide,
         Self::Ingest,
         Self::Metrics,
         Self::Admin,
@@ -41,6 +44,7 @@ impl Scope {
             Self::JobsRead => "jobs:read",
             Self::JobsManage => "jobs:manage",
             Self::SchedulesManage => "schedules:manage",
+            Self::ApprovalsDecide => "approvals:decide",
             Self::Ingest => "ingest",
             Self::Metrics => "metrics",
             Self::Admin => "admin",

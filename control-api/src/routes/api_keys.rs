@@ -68,7 +68,7 @@ struct NewKeyBody {
     name: String,
     /// Whose rows it reaches; left out: every tenant's, a key of the platform.
     tenant_id: Option<TenantId>,
-    /// What it may do: jobs:enqueue, jobs:read, jobs:manage, schedules:manage, ingest, metrics; admin for a key of the platform.
+    /// What it may do: jobs:enqueue, jobs:read, jobs:manage, schedules:manage, approvals:decide, ingest, metrics; admin for a key of the platform.
     scopes: Vec<String>,
     /// Kinds it may enqueue; left out: any.
     kinds: Option<Vec<String>>,

@@ -1,5 +1,6 @@
 //! The job families: what the business does with the fleet, and the registry of their kinds.
 
+pub mod approval;
 pub mod capacity;
 pub mod demo;
 pub mod diagnostics;
@@ -18,6 +19,7 @@ pub fn registry() -> Registry {
         .job::<leaderboard::Refresh>(())
         .job::<leaderboard::PromotionReview>(())
         .job::<leaderboard::Prune>(())
+        .job::<approval::Expire>(())
         .job::<capacity::Score>(())
         .job::<capacity::ScoreAll>(())
         .job::<capacity::Reconcile>(())

@@ -5,6 +5,7 @@
     reason = "tests look at the database with statements of their own"
 )]
 
+mod approvals;
 mod audit;
 mod batch;
 mod capacity;

@@ -168,6 +168,7 @@ impl Served {
             Scope::JobsRead,
             Scope::JobsManage,
             Scope::SchedulesManage,
+            Scope::ApprovalsDecide,
         ];
         self.key(Some(tenant), &scopes).await
     }

@@ -1,5 +1,7 @@
 //! What the families themselves offer: boards, capacities, what waits for a person, and metrics coming in.
 
+mod approval_policies;
+mod approvals;
 mod capacity;
 mod holds;
 mod ingest;
@@ -18,6 +20,8 @@ pub(super) fn router() -> OpenApiRouter<ApiState> {
         .merge(holds::router())
         .merge(promotions::router())
         .merge(capacity::router())
+        .merge(approvals::router())
+        .merge(approval_policies::router())
 }
 
 /// Routes that take in streams of any size.
@@ -30,5 +34,7 @@ pub(super) fn schemas(schemas: &mut Schemas) {
     holds::schemas(schemas);
     promotions::schemas(schemas);
     capacity::schemas(schemas);
+    approvals::schemas(schemas);
+    approval_policies::schemas(schemas);
     ingest::schemas(schemas);
 }

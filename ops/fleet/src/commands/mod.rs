@@ -1,5 +1,6 @@
 //! The subcommands, one file or folder each.
 
+mod approvals;
 mod bench;
 mod campaign;
 mod check;
@@ -49,6 +50,7 @@ pub(crate) enum Command {
     Demo(demo::Demo),
     Leaderboard(leaderboard::Leaderboard),
     Partners(partners::Partners),
+    Approvals(approvals::Approvals),
     Pg(pg::Pg),
     Doctor(doctor::Doctor),
     Bench(bench::Bench),
@@ -79,6 +81,7 @@ impl Command {
             Self::Demo(command) => Box::pin(command.run(out)).await,
             Self::Leaderboard(command) => Box::pin(command.run(out)).await,
             Self::Partners(command) => Box::pin(command.run(out)).await,
+            Self::Approvals(command) => Box::pin(command.run(out)).await,
             Self::Pg(command) => Box::pin(command.run(out)).await,
             Self::Doctor(command) => Box::pin(command.run(out)).await,
             Self::Bench(command) => Box::pin(command.run(out)).await,

@@ -1,0 +1,4 @@
+-- A question that waits, one that was corrected, and a tenant's own policy.
+INSERT INTO fleet.approvals (tenant_id, decision, subject, proposal, rationale, confidence, threshold, apply_kind) VALUES ('00000000-0000-0000-0000-000000000001', 'assignment', '00000000-0000-0000-0000-0000000000c1', '{"partner_id": "00000000-0000-0000-0000-0000000000a1"}', '{}', 0.6, 0.85, 'assignment.apply');
+INSERT INTO fleet.approvals (tenant_id, decision, subject, status, proposal, rationale, correction, apply_kind, decided_at, decided_by) VALUES ('00000000-0000-0000-0000-000000000001', 'triage', '00000000-0000-0000-0000-0000000000e1', 'corrected', '{"category": "bug"}', '{}', '{"category": "billing"}', 'triage.apply', now(), 'Ann');
+INSERT INTO fleet.approval_policies (tenant_id, decision, version, review, threshold, set_by) VALUES ('00000000-0000-0000-0000-000000000001', 'triage', 1, 'always', 0, 'Ann');
