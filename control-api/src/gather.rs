@@ -4,19 +4,20 @@
 //! so the number of commits follows the disk and not the callers.
 //!
 //! Sharing a commit must not mean sharing sight (I12), so no group ever acts for "all tenants": see [`crate::shared_commit`].
-//! Where the database refuses a group because of one job in it, every job is tried for itself, so that one caller's mistake is only their own.
+//! A group that the database refuses is halved until the job it is about stands alone, so that one caller's mistake is only their own.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use fleet_queue::history::Event;
 use fleet_queue::{Db, Enqueued, JobState, NewJob, TenantId};
+use sqlx::PgConnection;
 use tokio::sync::{Mutex, mpsc, oneshot};
 
 use crate::auth::Caller;
 use crate::problem::Problem;
 use crate::request_id;
-use crate::shared_commit::{Answers, each_alone, together};
+use crate::shared_commit::{Answers, together};
 use crate::waking::wake_over;
 
 /// Enqueues waiting for their commit at most; past it requests wait to hand theirs in.
@@ -100,25 +101,26 @@ impl Intake {
     }
 
     async fn commit(&self, items: Vec<Item>) {
-        let groups = Groups::of(items);
+        let group = Groups::of(items);
         let Ok(mut conn) = self.db.acquire("api.enqueue").await else {
-            groups.refuse(&Problem::unavailable());
+            group.refuse(&Problem::unavailable());
             return;
         };
-        let probes = self.db.probes();
-        let mut outcome = together(&mut conn, probes, &groups).await;
-        if outcome.as_ref().is_err_and(|problem| !problem.is_outage()) {
-            outcome = each_alone(&mut conn, probes, &groups).await;
-        }
-        match outcome {
-            Ok(answers) => {
-                self.db.history().note(|| groups.enqueued(&answers));
-                // After the answers: nobody's answer waits for a hint.
-                let queues = groups.answer(answers);
-                wake_over(&mut conn, self.db.probes(), &queues).await;
+        let mut parts = vec![group];
+        while let Some(part) = parts.pop() {
+            match together(&mut conn, self.db.probes(), &part).await {
+                Ok(answers) => self.answer(&mut conn, part, answers).await,
+                Err(problem) if problem.is_outage() || part.is_one() => part.refuse(&problem),
+                Err(_) => parts.extend(part.halves()),
             }
-            Err(problem) => groups.refuse(&problem),
         }
+    }
+
+    async fn answer(&self, conn: &mut PgConnection, part: Groups, answers: Answers) {
+        self.db.history().note(|| part.enqueued(&answers));
+        // After the answers: nobody's answer waits for a hint.
+        let queues = part.answer(answers);
+        wake_over(conn, self.db.probes(), &queues).await;
     }
 }
 
@@ -140,6 +142,19 @@ impl Groups {
             group.waiters.push(item.waiter);
         }
         Self(groups)
+    }
+
+    fn is_one(&self) -> bool {
+        let jobs = self.0.values().map(|group| group.jobs.len());
+        jobs.sum::<usize>() == 1
+    }
+
+    /// In two, the first half last: that is the end a stack is taken from.
+    fn halves(self) -> [Self; 2] {
+        let pairs = self.0.into_values().flat_map(Group::into_pairs);
+        let mut first: Vec<_> = pairs.map(|(job, waiter)| Item { job, waiter }).collect();
+        let second = first.split_off(first.len() / 2);
+        [Self::of(second), Self::of(first)]
     }
 
     fn enqueued(&self, answers: &Answers) -> Event {

@@ -1,17 +1,11 @@
 //! The commit that many enqueues share: every tenant's part under that tenant's row-level security (I12), its audit with it (I13).
 
-use std::collections::BTreeMap;
-
 use fleet_queue::transitions::enqueue::{Answer, Columns};
-use fleet_queue::{EnqueueOutcome, Enqueued, Error, NewJob, Probes, TenantId};
-use sqlx::{Acquire, PgConnection};
+use fleet_queue::{Enqueued, Error, NewJob, Probes};
+use sqlx::PgConnection;
 
-use crate::audit::{self, Action};
-use crate::auth::Identity;
-use crate::enqueue::enqueue_good_part;
-use crate::gather::{Group, Groups, Waiter};
+use crate::gather::Groups;
 use crate::problem::Problem;
-use crate::state::act_as;
 
 /// An answer for each job of the groups, in their order.
 pub(crate) type Answers = Vec<Result<Enqueued, Problem>>;
@@ -92,57 +86,4 @@ fn ends(groups: &Groups) -> Vec<i32> {
             Some(*end)
         })
         .collect()
-}
-
-/// Every job in one transaction in which what the database refuses of one is undone for that one alone.
-pub(crate) async fn each_alone(
-    conn: &mut PgConnection,
-    probes: &Probes,
-    groups: &Groups,
-) -> Result<Answers, Problem> {
-    let mut tx = conn.begin().await?;
-    let mut answers = Answers::new();
-    for (tenant, Group { jobs, waiters }) in &groups.0 {
-        act_as(&mut tx, &tenant.to_string()).await?;
-        let enqueued = enqueue_good_part(&mut tx, jobs).await?;
-        record(&mut tx, *tenant, waiters, &enqueued).await?;
-        answers.extend(enqueued);
-    }
-    let reached = probes.at("api.before_commit").await;
-    reached.map_err(|_| Problem::unavailable())?;
-    tx.commit().await?;
-    Ok(answers)
-}
-
-/// One row of the audit for each key that made jobs of this tenant.
-async fn record(
-    conn: &mut PgConnection,
-    tenant: TenantId,
-    waiters: &[Waiter],
-    answers: &[Result<Enqueued, Problem>],
-) -> Result<(), sqlx::Error> {
-    let mut by_key: BTreeMap<_, (&Identity, Vec<_>, Vec<_>)> = BTreeMap::new();
-    for (waiter, answer) in waiters.iter().zip(answers) {
-        if let Ok(made) = answer
-            && made.outcome != EnqueueOutcome::QueueFull
-        {
-            let shared = by_key
-                .entry(waiter.caller.key_id)
-                .or_insert_with(|| (&waiter.caller, Vec::new(), Vec::new()));
-            shared.1.push(made.id);
-            shared.2.push(waiter.request_id.clone());
-        }
-    }
-    for (who, jobs, request_ids) in by_key.values() {
-        let action = Action {
-            verb: "jobs.enqueue",
-            tenant,
-            subject: None,
-            jobs,
-            reason: None,
-            detail: None,
-        };
-        audit::record_for(conn, who, action, request_ids).await?;
-    }
-    Ok(())
 }

@@ -59,16 +59,6 @@ pub(crate) async fn record(
     who: &Identity,
     action: Action<'_>,
 ) -> Result<(), sqlx::Error> {
-    record_for(conn, who, action, &[request_id::current()]).await
-}
-
-/// Writes down an action that several requests of one key share.
-pub(crate) async fn record_for(
-    conn: &mut PgConnection,
-    who: &Identity,
-    action: Action<'_>,
-    request_ids: &[String],
-) -> Result<(), sqlx::Error> {
     let jobs: Vec<Uuid> = action.jobs.iter().map(|job| job.0).collect();
     sqlx::query!(
         r#"-- audit.record
@@ -82,7 +72,7 @@ pub(crate) async fn record_for(
         (!jobs.is_empty()).then_some(jobs.as_slice()),
         action.reason,
         action.detail,
-        request_ids,
+        &[request_id::current()],
     )
     .execute(conn)
     .await
