@@ -5,13 +5,11 @@ use std::sync::{Mutex, PoisonError};
 
 use chrono::{DateTime, Utc};
 use fleet_queue::read::{WorkerState, list_queues, list_workers};
-use fleet_queue::{Db, duties, expected_version, schema_version};
+use fleet_queue::{Db, clock, duties, expected_version, schema_version};
 use schemars::JsonSchema;
 use serde::Serialize;
 use sqlx::PgConnection;
 use tokio::time::Instant;
-
-use crate::state::clock;
 
 /// A due job that waits longer than this is a lag worth telling.
 const LAG_S: f64 = 60.0;

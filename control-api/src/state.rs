@@ -3,7 +3,6 @@
 use std::ops::Deref;
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
 use fleet_queue::{Db, TenantId};
 use sqlx::{PgConnection, Postgres, Transaction};
 use tokio::sync::Semaphore;
@@ -99,14 +98,4 @@ pub(crate) async fn act_as_session(conn: &mut PgConnection, sees: &str) -> Resul
     .fetch_one(conn)
     .await
     .map(|_| ())
-}
-
-/// The database's clock, which decides what is now.
-pub(crate) async fn clock(conn: &mut PgConnection) -> Result<DateTime<Utc>, sqlx::Error> {
-    sqlx::query_scalar!(
-        r#"-- api.clock
-        SELECT fleet.clock() AS "now!""#
-    )
-    .fetch_one(conn)
-    .await
 }

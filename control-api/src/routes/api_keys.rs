@@ -8,7 +8,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use chrono::{DateTime, Utc};
-use fleet_queue::TenantId;
+use fleet_queue::{TenantId, clock};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -24,7 +24,7 @@ use crate::enqueue::storable;
 use crate::extract::{Body, Name, Params, cut_page, page_limit};
 use crate::openapi::Schemas;
 use crate::problem::Problem;
-use crate::state::{ApiState, clock};
+use crate::state::ApiState;
 
 pub(super) fn router() -> OpenApiRouter<ApiState> {
     OpenApiRouter::new()

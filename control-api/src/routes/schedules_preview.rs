@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use chrono::{DateTime, Utc};
+use fleet_queue::clock;
 use fleet_queue::schedules::{self, Ambiguous, Definition, Nonexistent, Preview, Timetable};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -17,7 +18,7 @@ use crate::enqueue::storable;
 use crate::extract::{Body, Name, Params, fit};
 use crate::openapi::Schemas;
 use crate::problem::Problem;
-use crate::state::{ApiState, clock};
+use crate::state::ApiState;
 
 pub(super) fn router() -> OpenApiRouter<ApiState> {
     OpenApiRouter::new()

@@ -2,6 +2,7 @@
 
 use std::sync::LazyLock;
 
+use chrono::{DateTime, Utc};
 use sqlx::Connection as _;
 use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnection, PgPool};
@@ -165,4 +166,14 @@ mod tests {
         assert!(!db.history().is_kept());
         assert!(db.remembering(History::kept_by(Deaf)).history().is_kept());
     }
+}
+
+/// The database's clock, which decides what is due: the processes' own may differ.
+pub async fn clock(conn: &mut PgConnection) -> Result<DateTime<Utc>, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"-- queue.clock
+        SELECT fleet.clock() AS "now!""#
+    )
+    .fetch_one(conn)
+    .await
 }

@@ -26,7 +26,7 @@ pub mod upkeep;
 pub mod wake;
 pub mod workers;
 
-pub use db::{Connection, Db, MIGRATOR, Tx, expected_version, schema_version};
+pub use db::{Connection, Db, MIGRATOR, Tx, clock, expected_version, schema_version};
 pub use error::Error;
 pub use ids::{JobId, TenantId, WorkerId};
 pub use job::{Cx, Done, ErrorAdvice, Job, JobError, JobResult, OrDiscard, Registry};

@@ -150,11 +150,7 @@ impl Database {
 
 /// The database's time, so that ages on a page agree with the rows beside them.
 pub(crate) async fn now(conn: &mut PgConnection) -> anyhow::Result<DateTime<Utc>> {
-    sqlx::query_scalar!(
-        r#"-- fleet.now
-        SELECT fleet.clock() AS "now!""#
-    )
-    .fetch_one(conn)
-    .await
-    .context("could not read the database's clock")
+    fleet_queue::clock(conn)
+        .await
+        .context("could not read the database's clock")
 }

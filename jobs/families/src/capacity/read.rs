@@ -175,13 +175,3 @@ pub(crate) async fn filled(conn: &mut PgConnection) -> Result<Vec<(String, i64)>
         .map(|row| (row.level, row.partners))
         .collect())
 }
-
-/// The database's clock: computations are ordered by it.
-pub(crate) async fn now(conn: &mut PgConnection) -> Result<DateTime<Utc>, sqlx::Error> {
-    sqlx::query_scalar!(
-        r#"-- capacity.now
-        SELECT fleet.clock() AS "now!""#
-    )
-    .fetch_one(conn)
-    .await
-}

@@ -9,14 +9,13 @@
 
 use std::time::Duration;
 
-use fleet_queue::{Cx, Done, Job, JobError, JobResult, Policy, TenantId};
+use fleet_queue::{Cx, Done, Job, JobError, JobResult, Policy, TenantId, clock};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
-use super::read;
 use super::rescore::rescore;
 use crate::event::{self, Event};
 use crate::telemetry;
@@ -117,7 +116,7 @@ async fn put_right(conn: &mut PgConnection, drift: &Drift) -> Result<(), sqlx::E
         payload: json!({ "stored": drift.stored, "counted": drift.counted }),
     };
     event::record(conn, TenantId(drift.tenant_id), &event).await?;
-    let now = read::now(conn).await?;
+    let now = clock(conn).await?;
     rescore(conn, &[drift.partner_id], now).await?;
     Ok(())
 }

@@ -9,7 +9,7 @@
 use std::time::Duration;
 
 use fleet_queue::{
-    Cx, Job, JobError, JobResult, NewJob, OnDuplicate, Policy, TenantId, Unique, UniqueScope,
+    Cx, Job, JobError, JobResult, NewJob, OnDuplicate, Policy, TenantId, Unique, UniqueScope, clock,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -66,7 +66,7 @@ impl Job for Score {
             let unknown = format!("partner_id: there is no partner {}", self.partner_id);
             return Err(JobError::discard(unknown));
         }
-        let now = super::read::now(&mut tx).await?;
+        let now = clock(&mut tx).await?;
         priors::learn_once(&mut tx, now).await?;
         let rescored = rescore(&mut tx, &[self.partner_id], now).await?;
         let done = cx.settle_in(&mut tx, Some(&rescored)).await?;

@@ -8,14 +8,14 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use fleet_queue::{Cx, Done, Job, JobError, JobResult, Policy, TenantId};
+use fleet_queue::{Cx, Done, Job, JobError, JobResult, Policy, TenantId, clock};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
+use super::priors;
 use super::rescore::{CHUNK, Rescored, rescore};
-use super::{priors, read};
 use crate::telemetry;
 
 /// Scores every partner.
@@ -59,7 +59,7 @@ impl Job for ScoreAll {
         if cx.tenant() != TenantId::PLATFORM {
             return Err(JobError::discard("only the platform scores every partner"));
         }
-        let now = read::now(&mut *cx.pool().acquire().await?).await?;
+        let now = clock(&mut *cx.pool().acquire().await?).await?;
         let as_of = self.as_of.unwrap_or(now);
         if as_of > now {
             return Err(JobError::discard(format!(

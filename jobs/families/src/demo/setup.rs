@@ -199,7 +199,7 @@ pub(super) async fn promises(
     Ok(())
 }
 
-fn noon(day: NaiveDate) -> DateTime<Utc> {
+pub(super) fn noon(day: NaiveDate) -> DateTime<Utc> {
     day.and_time(NaiveTime::MIN).and_utc() + TimeDelta::hours(12)
 }
 

@@ -1,6 +1,6 @@
 //! What keeps the demo's partners busy, and how they have done: assignments, tickets, goals met and missed, leave.
 
-use chrono::{DateTime, Days, NaiveDate, NaiveTime, TimeDelta, Utc};
+use chrono::{DateTime, Days, NaiveDate, TimeDelta, Utc};
 use fleet_queue::TenantId;
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -8,6 +8,7 @@ use uuid::Uuid;
 use super::Options;
 use super::dice::Dice;
 use super::population::{Campaign, Client, Partner};
+use super::setup::noon;
 
 /// Days of tickets: as many as capacity looks back.
 const TICKET_DAYS: u64 = 85;
@@ -177,8 +178,4 @@ pub(super) async fn outcomes(
     .execute(conn)
     .await?;
     Ok(())
-}
-
-fn noon(day: NaiveDate) -> DateTime<Utc> {
-    day.and_time(NaiveTime::MIN).and_utc() + TimeDelta::hours(12)
 }

@@ -10,7 +10,7 @@ use super::definition::invalid;
 use super::history::write_history;
 use super::start::kind_defaults;
 use super::transaction::finish;
-use crate::{Error, TenantId};
+use crate::{Error, TenantId, clock};
 
 /// What a put expects to find.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,15 +106,9 @@ fn taken(name: &str) -> Error {
     )
 }
 
-/// The database's clock, which decides what is due.
+/// The database's time.
 pub(super) async fn now(conn: &mut PgConnection) -> Result<DateTime<Utc>, Error> {
-    sqlx::query_scalar!(
-        r#"-- schedules.now
-        SELECT fleet.clock() AS "now!""#
-    )
-    .fetch_one(conn)
-    .await
-    .map_err(Error::database("schedules.now"))
+    clock(conn).await.map_err(Error::database("schedules.now"))
 }
 
 struct Draft<'a> {
