@@ -232,4 +232,5 @@ CREATE POLICY own_tenant ON fleet.capacity_priors USING (fleet.may_see(tenant_id
 CREATE POLICY own_tenant ON fleet.partner_capacity USING (fleet.may_see(tenant_id));
 CREATE POLICY own_tenant ON fleet.capacity_history USING (fleet.may_see(tenant_id));
 GRANT SELECT ON fleet.client_assignments, fleet.partner_tickets, fleet.campaign_outcomes, fleet.partner_leaves, fleet.partner_capacity, fleet.capacity_history TO fleet_api;
-GRANT UPDATE (max_load, status) ON fleet.partners TO fleet_api;
+GRANT UPDATE (max_load, status, name, active_since, industries, channels, languages, regions, serves, zone, work_days, opens, closes) ON fleet.partners TO fleet_api;
+GRANT INSERT, DELETE ON fleet.partner_leaves TO fleet_api;

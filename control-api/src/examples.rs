@@ -37,6 +37,12 @@ pub(crate) fn of(operation_id: &str) -> Option<Value> {
             "name": "portal", "tenant_id": "09adbcee-987c-409f-ab03-011fd54648b9", "scopes": ["jobs:enqueue", "jobs:read"],
         }),
         "changePartnerCapacity" => json!({ "max_load": 20, "reason": "agreed with the partner" }),
+        "putPartner" => json!({
+            "name": "Ann & Co.", "industries": ["retail"], "channels": ["search"], "languages": ["en", "de"], "zone": "Europe/Berlin",
+        }),
+        "addPartnerLeave" => {
+            json!({ "starts_at": "2030-08-01T00:00:00Z", "ends_at": "2030-08-15T00:00:00Z" })
+        }
         "refreshLeaderboard" => json!({ "dry_run": true }),
         "clearHold" | "approvePromotion" | "rejectPromotion" => {
             json!({ "note": "looked at with the partner" })

@@ -7,6 +7,7 @@ pub mod diagnostics;
 mod event;
 pub mod leaderboard;
 pub mod metrics;
+pub mod partners;
 pub mod rates;
 pub mod telemetry;
 pub mod triage;

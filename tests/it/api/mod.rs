@@ -20,6 +20,7 @@ mod key_routes;
 mod keys;
 mod leaderboards;
 mod pages;
+mod partners;
 mod rates;
 mod refusals;
 mod result;

@@ -6,6 +6,7 @@ mod capacity;
 mod holds;
 mod ingest;
 mod leaderboards;
+mod partners;
 mod promotions;
 
 use utoipa_axum::router::OpenApiRouter;
@@ -19,6 +20,7 @@ pub(super) fn router() -> OpenApiRouter<ApiState> {
         .merge(leaderboards::router())
         .merge(holds::router())
         .merge(promotions::router())
+        .merge(partners::router())
         .merge(capacity::router())
         .merge(approvals::router())
         .merge(approval_policies::router())
@@ -33,6 +35,7 @@ pub(super) fn schemas(schemas: &mut Schemas) {
     leaderboards::schemas(schemas);
     holds::schemas(schemas);
     promotions::schemas(schemas);
+    partners::schemas(schemas);
     capacity::schemas(schemas);
     approvals::schemas(schemas);
     approval_policies::schemas(schemas);

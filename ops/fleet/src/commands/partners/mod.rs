@@ -1,10 +1,12 @@
-//! `fleet partners`: who has room for more work; one partner's capacity; and computing it anew.
+//! `fleet partners`: who has room for more work; one partner's capacity; computing it anew; and when it is away.
 
 mod draw;
+mod leave;
 
 use std::process::ExitCode;
 
 use anyhow::{anyhow, bail};
+use chrono::{DateTime, Utc};
 use clap::{Args, Subcommand};
 use fleet_jobs::capacity::{HISTORY_MAX, Listed, Score, capacity_of, list_capacity, tenant_of};
 use serde_json::json;
@@ -12,12 +14,13 @@ use uuid::Uuid;
 
 use super::jobs::run_job;
 use crate::database::{Database, Target, now};
+use crate::input;
 use crate::output::Out;
 
 /// Partners of one name that a refusal can list.
 const SEVERAL: i64 = 10;
 
-/// Partners: who has room for more work, and one partner's capacity
+/// Partners: who has room for more work, one partner's capacity, its leave
 #[derive(Args, Debug)]
 pub(crate) struct Partners {
     #[command(flatten)]
@@ -45,6 +48,20 @@ enum Action {
         #[arg(long)]
         score: bool,
     },
+    /// When a partner takes no new work: list it, add to it, take some back
+    Leave {
+        /// The partner: its id or its name
+        partner: String,
+        /// Add a leave from then on, as in 2026-11-21 or "2026-11-21 08:00" (UTC)
+        #[arg(long, value_name = "TIME", value_parser = input::time, requires = "until")]
+        from: Option<DateTime<Utc>>,
+        /// Until when it lasts
+        #[arg(long, value_name = "TIME", value_parser = input::time, requires = "from")]
+        until: Option<DateTime<Utc>>,
+        /// Take this one back
+        #[arg(long, value_name = "LEAVE", conflicts_with = "from")]
+        rm: Option<Uuid>,
+    },
 }
 
 impl Partners {
@@ -63,6 +80,16 @@ impl Partners {
                     return Ok(ExitCode::FAILURE);
                 }
                 show(&database, &found, history, out).await
+            }
+            Some(Action::Leave {
+                partner,
+                from,
+                until,
+                rm,
+            }) => {
+                let found = choose(&database, &partner).await?;
+                leave::change(&database, &found, from.zip(until), rm).await?;
+                leave::list(&database, &found, out).await
             }
         }
     }
