@@ -147,6 +147,16 @@ pub async fn schema_version(conn: &mut PgConnection) -> Result<i64, Error> {
     .map_err(Error::database("db.schema_version"))
 }
 
+/// The database's clock, which decides what is due: the processes' own may differ.
+pub async fn clock(conn: &mut PgConnection) -> Result<DateTime<Utc>, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"-- queue.clock
+        SELECT fleet.clock() AS "now!""#
+    )
+    .fetch_one(conn)
+    .await
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -166,14 +176,4 @@ mod tests {
         assert!(!db.history().is_kept());
         assert!(db.remembering(History::kept_by(Deaf)).history().is_kept());
     }
-}
-
-/// The database's clock, which decides what is due: the processes' own may differ.
-pub async fn clock(conn: &mut PgConnection) -> Result<DateTime<Utc>, sqlx::Error> {
-    sqlx::query_scalar!(
-        r#"-- queue.clock
-        SELECT fleet.clock() AS "now!""#
-    )
-    .fetch_one(conn)
-    .await
 }
