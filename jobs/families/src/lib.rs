@@ -1,7 +1,9 @@
 //! The job families: what the business does with the fleet, and the registry of their kinds.
 
 pub mod approval;
+pub mod assignment;
 pub mod capacity;
+pub mod clients;
 pub mod demo;
 pub mod diagnostics;
 mod event;
@@ -24,4 +26,12 @@ pub fn registry() -> Registry {
         .job::<capacity::Score>(())
         .job::<capacity::ScoreAll>(())
         .job::<capacity::Reconcile>(())
+        .job::<assignment::Auto>(())
+        .job::<assignment::Batch>(())
+        .job::<assignment::Rebalance>(())
+        .job::<assignment::DetachAll>(())
+        .job::<assignment::Transfer>(())
+        .job::<assignment::Apply>(())
+        .job::<assignment::Expire>(())
+        .job::<assignment::Overdue>(())
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use fleet_queue::telemetry::Metric;
 use sqlx::PgConnection;
 
+use crate::assignment;
 use crate::capacity;
 use crate::leaderboard::{self, Built, Outcome};
 
@@ -18,6 +19,12 @@ const STALENESS_SECONDS: &str = "fleet_leaderboard_staleness_seconds";
 const SCORED: &str = "fleet_capacity_scored_total";
 const DRIFTED: &str = "fleet_capacity_drifted_total";
 const FILLED: &str = "fleet_capacity_partners";
+const ASSIGNED: &str = "fleet_assignment_decisions_total";
+const ASSIGN_SECONDS: &str = "fleet_assignment_seconds";
+const WAITING: &str = "fleet_assignment_waiting";
+const OVERLOADED: &str = "fleet_assignment_overloaded";
+const OVERRIDE_RATE: &str = "fleet_assignment_override_rate";
+const LOAD_GINI: &str = "fleet_assignment_load_gini";
 
 /// Every metric of the families.
 pub const METRICS: &[Metric] = &[
@@ -81,6 +88,37 @@ pub const METRICS: &[Metric] = &[
         &["level"],
         "Partners that are near full, and that are full.",
     ),
+    metric(
+        ASSIGNED,
+        "counter",
+        &["mode", "outcome"],
+        "Decisions on who looks after a client, by who decided and what came of it.",
+    ),
+    metric(
+        ASSIGN_SECONDS,
+        "histogram",
+        &[],
+        "Time from a client's coming in to the attempt that decided on it.",
+    ),
+    metric(WAITING, "gauge", &[], "Clients that no partner can take."),
+    metric(
+        OVERLOADED,
+        "gauge",
+        &[],
+        "Assignments beyond a cap that no person made; there must be none.",
+    ),
+    metric(
+        OVERRIDE_RATE,
+        "gauge",
+        &[],
+        "Share of the last thirty days' assignments that people made by hand.",
+    ),
+    metric(
+        LOAD_GINI,
+        "gauge",
+        &[],
+        "How unevenly load is spread over active partners, 0 to 1.",
+    ),
 ];
 
 const fn metric(
@@ -118,6 +156,16 @@ pub(crate) fn drifted(partners: u64) {
     metrics::counter!(DRIFTED).increment(partners);
 }
 
+/// After a decision on a client.
+pub(crate) fn assigned(mode: &'static str, outcome: &'static str) {
+    metrics::counter!(ASSIGNED, "mode" => mode, "outcome" => outcome).increment(1);
+}
+
+/// After a client's job was decided on.
+pub(crate) fn time_to_assign(took: Duration) {
+    metrics::histogram!(ASSIGN_SECONDS).record(took.as_secs_f64());
+}
+
 /// Sets the gauges that age by themselves; for whoever is about to be scraped.
 pub async fn observe(conn: &mut PgConnection) -> Result<(), sqlx::Error> {
     for (board, seconds) in leaderboard::staleness(conn).await? {
@@ -126,5 +174,10 @@ pub async fn observe(conn: &mut PgConnection) -> Result<(), sqlx::Error> {
     for (level, partners) in capacity::filled(conn).await? {
         metrics::gauge!(FILLED, "level" => level).set(partners as f64);
     }
+    let standing = assignment::observe(conn).await?;
+    metrics::gauge!(WAITING).set(standing.waiting as f64);
+    metrics::gauge!(OVERLOADED).set(standing.overloaded as f64);
+    metrics::gauge!(OVERRIDE_RATE).set(standing.override_rate);
+    metrics::gauge!(LOAD_GINI).set(standing.gini);
     Ok(())
 }

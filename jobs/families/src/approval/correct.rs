@@ -5,6 +5,8 @@ use serde_json::Value;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
+use crate::assignment;
+
 /// Why a correction is not accepted.
 #[derive(Debug, thiserror::Error)]
 pub enum CorrectionError {
@@ -17,11 +19,6 @@ pub enum CorrectionError {
 }
 
 /// Asks the family. Decisions without a shape for corrections can only be approved or rejected.
-#[expect(
-    clippy::unused_async,
-    unused_variables,
-    reason = "the families that look into the database come with their arms"
-)]
 pub(super) async fn check(
     conn: &mut PgConnection,
     tenant: TenantId,
@@ -30,6 +27,7 @@ pub(super) async fn check(
     correction: &Value,
 ) -> Result<(), CorrectionError> {
     match decision {
+        "assignment" => assignment::check_correction(conn, tenant, subject, correction).await,
         "rebalance" | "triage_model" => Err(CorrectionError::Refused(format!(
             "{decision} decisions cannot be corrected: approve or reject it"
         ))),

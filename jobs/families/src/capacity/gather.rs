@@ -107,7 +107,7 @@ pub(super) async fn gather(
                    SELECT FROM fleet.partner_leaves AS l
                    WHERE l.partner_id = p.partner_id AND l.ends_at > $2 AND l.starts_at <= $2
                      AND (p.tenant_id = '00000000-0000-0000-0000-000000000000' OR l.tenant_id = p.tenant_id))) AS "away!",
-               a.weight AS "clients_weight!", t.open AS "open_tickets!", r.running AS "active_campaigns!",
+               a.weight + v.weight AS "clients_weight!", t.open AS "open_tickets!", r.running AS "active_campaigns!",
                s.hits AS "sla_hits!", s.total AS "sla_total!", f.hours AS response_hours, o.met AS "successes!", o.total AS "outcomes!",
                q.sla_mean AS "sla_mean!", q.success_mean AS "success_mean!", q.success_strength AS "success_strength!",
                c.inputs_version AS "version?", c.load::float8 AS load, c.cap::float8 AS old_cap, c.score::float8 AS score,
@@ -121,6 +121,11 @@ pub(super) async fn gather(
             SELECT COALESCE(sum(x.weight), 0)::float8 AS weight FROM fleet.client_assignments AS x
             WHERE x.partner_id = p.partner_id AND x.ended_at IS NULL
               AND (p.tenant_id = '00000000-0000-0000-0000-000000000000' OR x.tenant_id = p.tenant_id)) AS a
+        -- What is kept for a client while a person decides is as good as taken.
+        CROSS JOIN LATERAL (
+            SELECT COALESCE(sum(x.weight), 0)::float8 AS weight FROM fleet.assignment_reservations AS x
+            WHERE x.partner_id = p.partner_id AND x.ended_at IS NULL
+              AND (p.tenant_id = '00000000-0000-0000-0000-000000000000' OR x.tenant_id = p.tenant_id)) AS v
         CROSS JOIN LATERAL (
             SELECT count(*) AS open FROM fleet.partner_tickets AS x
             WHERE x.partner_id = p.partner_id AND x.closed_at IS NULL AND x.on_clock

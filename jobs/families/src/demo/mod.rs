@@ -11,12 +11,14 @@ mod dice;
 mod figures;
 mod fraud;
 mod load;
+mod newcomers;
 mod population;
 mod setup;
 mod workload;
 
 pub use fraud::{Detection, FraudKind, Label, detection};
 pub use load::{DemoError, DemoReport, compute_boards, load};
+pub use newcomers::newcomers;
 
 use chrono::NaiveDate;
 

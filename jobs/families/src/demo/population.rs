@@ -26,6 +26,9 @@ const SECOND: [&str; 12] = [
     "Path",
 ];
 
+/// Languages besides English.
+pub(super) const LANGUAGES: [&str; 4] = ["de", "es", "fr", "hi"];
+
 /// A partner and what it is good at.
 pub(super) struct Partner {
     pub(super) id: Uuid,
@@ -38,6 +41,15 @@ pub(super) struct Partner {
     pub(super) reliability: f64,
     /// `named`, `hidden`, or nothing said, which is anonymous.
     pub(super) visibility: Option<&'static str>,
+    /// What it is versed in.
+    pub(super) versed: Versed,
+}
+
+/// Industries, channels and languages: what a partner knows, or a client needs.
+pub(super) struct Versed {
+    pub(super) industries: Vec<&'static str>,
+    pub(super) channels: Vec<&'static str>,
+    pub(super) languages: Vec<&'static str>,
 }
 
 /// A client of a tenant.
@@ -94,6 +106,26 @@ pub(super) fn partner(options: &Options, last_day: NaiveDate, number: u32) -> Pa
             11..=12 => Some("hidden"),
             _ => None,
         },
+        versed: versed(&mut Dice::of(options.seed, "versed", number.into())),
+    }
+}
+
+/// What a partner knows: about half of everything, and English.
+fn versed(dice: &mut Dice) -> Versed {
+    let mut languages = vec!["en"];
+    languages.extend(LANGUAGES.iter().filter(|_| dice.chance(0.35)));
+    Versed {
+        industries: INDUSTRIES
+            .iter()
+            .map(|it| it.name)
+            .filter(|_| dice.chance(0.5))
+            .collect(),
+        channels: CHANNELS
+            .iter()
+            .map(|it| it.name)
+            .filter(|_| dice.chance(0.6))
+            .collect(),
+        languages,
     }
 }
 

@@ -28,13 +28,21 @@ pub(super) async fn partners(
             .map(|partner| if partner.senior { "senior" } else { "standard" })
             .collect();
         let seen: Vec<_> = batch.iter().map(|partner| partner.visibility).collect();
+        let list = |of: fn(&Partner) -> &[&'static str]| -> Vec<String> {
+            batch.iter().map(|partner| of(partner).join("|")).collect()
+        };
+        let industries = list(|partner| &partner.versed.industries);
+        let channels = list(|partner| &partner.versed.channels);
+        let languages = list(|partner| &partner.versed.languages);
         sqlx::query!(
             r#"-- demo.partners
             WITH made AS (
-                SELECT * FROM unnest($1::uuid[], $2::text[], $3::date[], $4::text[], $5::text[]) AS p (partner_id, name, since, tier, visibility)
+                SELECT * FROM unnest($1::uuid[], $2::text[], $3::date[], $4::text[], $5::text[], $7::text[], $8::text[], $9::text[])
+                    AS p (partner_id, name, since, tier, visibility, industries, channels, languages)
             ), registered AS (
-                INSERT INTO fleet.partners (tenant_id, partner_id, name, active_since, tier)
-                SELECT $6, partner_id, name, since, tier FROM made
+                INSERT INTO fleet.partners (tenant_id, partner_id, name, active_since, tier, industries, channels, languages)
+                SELECT $6, partner_id, name, since, tier, string_to_array(industries, '|'), string_to_array(channels, '|'), string_to_array(languages, '|')
+                FROM made
                 ON CONFLICT DO NOTHING
             )
             INSERT INTO fleet.privacy_settings (tenant_id, subject_kind, subject_id, visibility)
@@ -46,6 +54,9 @@ pub(super) async fn partners(
             &tiers as &[&str],
             &seen as &[Option<&str>],
             TenantId::PLATFORM.0,
+            &industries,
+            &channels,
+            &languages,
         )
         .execute(&mut *conn)
         .await?;
@@ -62,15 +73,17 @@ pub(super) async fn clients(
         let ids: Vec<_> = batch.iter().map(|client| client.id).collect();
         let names: Vec<_> = batch.iter().map(|client| client.name.as_str()).collect();
         let since: Vec<_> = batch.iter().map(|client| client.active_since).collect();
+        let industries: Vec<_> = batch.iter().map(|client| client.industry.name).collect();
         sqlx::query!(
             r#"-- demo.clients
-            INSERT INTO fleet.clients (tenant_id, client_id, name, active_since)
-            SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::date[])
+            INSERT INTO fleet.clients (tenant_id, client_id, name, active_since, industry)
+            SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::date[], $5::text[])
             ON CONFLICT DO NOTHING"#,
             &tenants,
             &ids,
             &names as &[&str],
             &since,
+            &industries as &[&str],
         )
         .execute(&mut *conn)
         .await?;

@@ -110,7 +110,7 @@ impl Splitter {
     }
 
     /// The fields of a line; `None` where a quote is left open.
-    fn split(&mut self, line: &str) -> Option<impl Iterator<Item = &str>> {
+    pub(crate) fn split(&mut self, line: &str) -> Option<impl Iterator<Item = &str>> {
         // A parser for each line: what one line leaves behind must not reach the next.
         let mut parser = Reader::new();
         self.text.resize(line.len() + 1, 0);

@@ -4,11 +4,11 @@
 //! against what the database knows ([`identity`], driven by [`intake`]); good rows are stored ([`store`]), refused ones kept with their reason
 //! ([`quarantine`]). A bad row never costs a good one. Memory is bounded by one batch, whatever the size of the input.
 
-mod csv;
+pub(crate) mod csv;
 mod identity;
 mod ingest;
 mod intake;
-mod lines;
+pub(crate) mod lines;
 mod ndjson;
 pub(crate) mod quarantine;
 mod reason;

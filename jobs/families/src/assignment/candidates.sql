@@ -1,0 +1,61 @@
+-- assignment.candidates
+WITH rivals AS (
+    SELECT r.partner_id FROM fleet.rivals_of($1, $2) AS r
+), away AS (
+    SELECT l.partner_id FROM fleet.partner_leaves AS l
+    JOIN fleet.partners AS p ON p.partner_id = l.partner_id
+    WHERE l.ends_at > fleet.clock() AND l.starts_at <= fleet.clock()
+      AND (p.tenant_id = '00000000-0000-0000-0000-000000000000' OR l.tenant_id = p.tenant_id)
+), recent AS (
+    SELECT a.partner_id, count(*) AS n FROM fleet.client_assignments AS a
+    WHERE a.started_at > fleet.clock() - interval '24 hours'
+    GROUP BY a.partner_id
+-- Once over all partners: nothing is joined here, and what is kept of each is narrow.
+), judged AS MATERIALIZED (
+    SELECT c.partner_id, c.tier = 'senior' AS senior, c.percentile > 1 - $13::float8 AS top,
+           CASE WHEN c.tenant_id <> '00000000-0000-0000-0000-000000000000' AND c.tenant_id <> $1 OR $1 <> ALL (c.serves) THEN 1
+                WHEN c.status IS DISTINCT FROM 'active' THEN 2
+                WHEN c.partner_id = ANY ($8::uuid[]) THEN 3
+                WHEN c.partner_id IN (SELECT w.partner_id FROM away AS w) THEN 4
+                WHEN c.room < $7::float8 - 0.001 THEN 5
+                WHEN $3::text IS NOT NULL AND $3 <> ALL (c.industries) THEN 6
+                WHEN NOT c.channels @> $4 THEN 7
+                WHEN NOT c.languages @> $5 THEN 8
+                WHEN cardinality(c.regions) > 0 AND $6::text <> ALL (c.regions) THEN 9
+                WHEN c.partner_id IN (SELECT r.partner_id FROM rivals AS r) THEN 10
+                ELSE 0 END AS filter,
+           ($11::float8[])[1] * c.points / 100 + ($11::float8[])[2] * COALESCE(c.percentile, $10)
+           + ($11::float8[])[3] * CASE WHEN c.skills = 0 THEN 1 ELSE $14::float8 / c.skills END
+           + ($11::float8[])[4] * c.week_share * (
+                 GREATEST(0, LEAST(c.opens_utc + c.open_for, $15::int + 480) - GREATEST(c.opens_utc, $15))
+                 + GREATEST(0, LEAST(c.opens_utc + c.open_for, $15 + 1920) - GREATEST(c.opens_utc, $15 + 1440))
+                 + GREATEST(0, LEAST(c.opens_utc + c.open_for, $15 - 960) - GREATEST(c.opens_utc, $15 - 1440))) / 480 AS part
+    FROM fleet.partner_capacity AS c
+), tiers AS (
+    SELECT COALESCE(bool_or(senior), false) AS any_senior FROM judged WHERE $9 AND filter = 0
+), ordered AS (
+    SELECT j.partner_id, j.filter, j.part,
+           CASE WHEN j.filter > 0 OR NOT $9 THEN j.filter
+                WHEN t.any_senior AND NOT j.senior THEN 11
+                WHEN NOT t.any_senior AND j.top IS NOT TRUE THEN 12
+                ELSE 0 END AS verdict
+    FROM judged AS j CROSS JOIN tiers AS t
+), counted AS (
+    SELECT array_agg(v.verdict ORDER BY v.verdict) AS filters, array_agg(v.n ORDER BY v.verdict) AS removed
+    FROM (SELECT verdict, count(*) AS n FROM ordered GROUP BY verdict) AS v
+), best AS (
+    SELECT o.partner_id, COALESCE(n.n, 0) AS recent, o.part - ($11::float8[])[5] * LEAST(1, COALESCE(n.n, 0) / $12::float8) AS total
+    FROM ordered AS o
+    LEFT JOIN recent AS n ON n.partner_id = o.partner_id
+    WHERE o.verdict = 0
+    ORDER BY total DESC, o.partner_id
+    LIMIT $16
+)
+SELECT b.partner_id AS "partner_id?", c.tenant_id AS "tenant_id?", c.tier, c.status, c.serves, c.industries, c.channels, c.languages,
+       c.regions, c.week_share, c.opens_utc, c.open_for, c.load::float8 AS load, c.cap::float8 AS cap, c.score::float8 AS score,
+       c.computed_at AS "computed_at?", c.percentile, b.recent AS "recent?",
+       COALESCE(k.filters, '{}') AS "filters!", COALESCE(k.removed, '{}') AS "removed!"
+FROM counted AS k
+LEFT JOIN best AS b ON true
+LEFT JOIN fleet.partner_capacity AS c ON c.partner_id = b.partner_id
+ORDER BY b.total DESC, b.partner_id
