@@ -43,6 +43,18 @@ pub(crate) fn of(operation_id: &str) -> Option<Value> {
         "addPartnerLeave" => {
             json!({ "starts_at": "2030-08-01T00:00:00Z", "ends_at": "2030-08-15T00:00:00Z" })
         }
+        "createClients" => json!({
+            "tenant_id": "09adbcee-987c-409f-ab03-011fd54648b9", "name": "Acme", "plan": "standard", "monthly_budget_micros": 2_500_000_000_u64,
+            "industry": "retail", "channels": ["search"], "languages": ["en"], "region": "eu", "zone": "Europe/Berlin",
+        }),
+        "changeClient" => json!({ "plan": "enterprise" }),
+        "assignClient" => json!({
+            "client_id": "09adbcee-987c-409f-ab03-011fd54648b9", "partner_id": "09adbcee-987c-409f-ab03-011fd54648b9",
+            "reason": "they have worked together before",
+        }),
+        "changeAssignmentSettings" => {
+            json!({ "settings": { "reservation_hours": 48 }, "reason": "the team is small" })
+        }
         "refreshLeaderboard" => json!({ "dry_run": true }),
         "clearHold" | "approvePromotion" | "rejectPromotion" => {
             json!({ "note": "looked at with the partner" })

@@ -6,6 +6,7 @@ use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
 use serde::de::{DeserializeOwned, IgnoredAny};
+use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 
 use crate::problem::Problem;
@@ -19,6 +20,32 @@ pub(crate) struct Body<T> {
 
 /// The same, of parts that are read and judged one by one: what one of them holds spoils no other.
 pub(crate) struct BodyOfParts<T>(pub(crate) Body<T>);
+
+/// A body of one thing, or of an array of them: each as it came, to be read and judged for itself.
+pub(crate) struct OneOrMany {
+    pub(crate) items: Items,
+    pub(crate) sha256: [u8; 32],
+}
+
+/// What a body holds.
+pub(crate) enum Items {
+    One(Box<RawValue>),
+    Many(Vec<Box<RawValue>>),
+}
+
+impl<S: Send + Sync> FromRequest<S> for OneOrMany {
+    type Rejection = Problem;
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        let bytes = json_bytes(request, state).await?;
+        let sha256 = Sha256::digest(&bytes).into();
+        let items = match bytes.trim_ascii_start().first() {
+            Some(b'[') => serde_json::from_slice(&bytes).map(Items::Many),
+            _ => serde_json::from_slice(&bytes).map(Items::One),
+        };
+        let items = items.map_err(|error| misfit(".", &error))?;
+        Ok(Self { items, sha256 })
+    }
+}
 
 impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
     type Rejection = Problem;

@@ -27,6 +27,14 @@ const TAGS: &[(&str, &str)] = &[
     ("tenants", "Their share, and their pauses."),
     ("workers", "The processes that run jobs."),
     ("leaderboards", "Who does best, and what follows from it."),
+    (
+        "clients",
+        "Who is served; each comes with a job that finds it a partner.",
+    ),
+    (
+        "assignments",
+        "Which partner looks after which client, and why.",
+    ),
     ("partners", "How much more work each can take."),
     ("approvals", "What software would do and a person decides."),
     ("ingest", "Data that comes in by the file."),

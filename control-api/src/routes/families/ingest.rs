@@ -1,4 +1,5 @@
-//! POST /v1/ingest/metrics: campaign metrics as a stream of CSV or NDJSON, of any size, in bounded memory.
+//! POST /v1/ingest/metrics and /v1/ingest/clients: campaign metrics, and clients, as a stream of CSV or NDJSON, of any size, in bounded
+//! memory.
 //!
 //! Each batch commits by itself, so the role and the tenant are set for the whole session of a connection that serves this
 //! request alone and is closed after it: it never goes back to the pool with them.
@@ -10,29 +11,38 @@ use axum::Json;
 use axum::body::{Body, BodyDataStream, Bytes};
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
+use fleet_jobs::assignment::Auto;
+use fleet_jobs::clients::{ClientReport, CreateError, IntakeError, take_clients};
 use fleet_jobs::metrics::{Format, IngestError, IngestReport, Options, Scope as RowScope, ingest};
-use fleet_queue::TenantId;
+use fleet_queue::{Job, TenantId};
 use futures::{Stream, StreamExt, stream};
+use serde::Deserialize;
 use serde_json::json;
 use sqlx::{Connection, PgConnection};
 use tokio::io::BufReader;
 use tokio_util::io::StreamReader;
+use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
+use uuid::Uuid;
 
 use crate::audit::{self, Action};
 use crate::auth::{Caller, Identity, Scope};
+use crate::extract::Params;
 use crate::openapi::Schemas;
 use crate::problem::Problem;
 use crate::request_id;
 use crate::state::{ApiState, act_as_session};
+use crate::waking::wake_for;
 
 pub(super) fn router() -> OpenApiRouter<ApiState> {
-    OpenApiRouter::new().routes(routes!(ingest_metrics))
+    OpenApiRouter::new()
+        .routes(routes!(ingest_metrics))
+        .routes(routes!(ingest_clients))
 }
 
 pub(super) fn schemas(schemas: &mut Schemas) {
-    schemas.add::<IngestReport>();
+    schemas.add::<IngestReport>().add::<ClientReport>();
 }
 
 /// Take campaign metrics in.
@@ -64,6 +74,72 @@ async fn ingest_metrics(
     record(&mut conn, &caller, &options, &report).await?;
     conn.close().await?;
     Ok(Json(report))
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct ClientsQuery {
+    /// Whose clients they are; only a key of the platform may name another, and must.
+    tenant_id: Option<Uuid>,
+}
+
+/// Take clients in.
+///
+/// Each comes with the job that finds it a partner. Lines that are refused are named in the answer and cost no good one. Columns are
+/// a client's fields; in CSV the entries of a list are parted by `|`. Sending the same again is safe where lines name ids.
+#[utoipa::path(
+    post, path = "/v1/ingest/clients", tag = "ingest", operation_id = "ingestClients", params(ClientsQuery),
+    request_body(content((String = "text/csv"), (String = "application/x-ndjson"))),
+    responses((status = 200, description = "What became of the lines.", body = ref("#/components/schemas/ClientReport")))
+)]
+async fn ingest_clients(
+    State(state): State<ApiState>,
+    caller: Caller,
+    Params(query): Params<ClientsQuery>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Json<ClientReport>, Problem> {
+    caller.need(Scope::Ingest)?;
+    let format = format(&headers)?;
+    let tenant = caller.tenant_for(query.tenant_id.map(TenantId))?;
+    if tenant == TenantId::PLATFORM {
+        let detail = "a key of the platform says whose clients they are";
+        return Err(Problem::malformed("tenant_id", detail));
+    }
+    let lines = patient(body.into_data_stream(), state.settings.request_timeout);
+    let mut conn = state.db.acquire("api.ingest").await?.detach();
+    act_as_session(&mut conn, &tenant.to_string()).await?;
+    let input = BufReader::new(StreamReader::new(Box::pin(lines)));
+    let report = take_clients(&mut conn, input, format, tenant)
+        .await
+        .map_err(refused)?;
+    let source = format!("request {}", request_id::current());
+    let action = Action {
+        tenant,
+        detail: Some(
+            json!({ "read": report.read, "created": report.created, "updated": report.updated, "refused": report.refused }),
+        ),
+        ..Action::on_platform("clients.ingest", &source)
+    };
+    audit::record(&mut conn, &caller, action).await?;
+    conn.close().await?;
+    wake_for(&state.db, &[Auto::policy().queue.to_owned()]).await;
+    Ok(Json(report))
+}
+
+fn refused(error: IntakeError) -> Problem {
+    let detail = error.to_string();
+    match error {
+        IntakeError::BadHeader(_) => Problem::invalid("header", detail).code("invalid_header"),
+        IntakeError::Read { .. } => Problem::new(StatusCode::BAD_REQUEST, "body_unread", detail),
+        IntakeError::Store(CreateError::QueueFull(queue)) => Problem::queue_full(&queue),
+        IntakeError::Store(CreateError::Queue(error)) => error.into(),
+        IntakeError::Store(CreateError::Database(error)) => error.into(),
+        IntakeError::Store(CreateError::Exists(_)) => {
+            Problem::new(StatusCode::CONFLICT, "client_exists", detail)
+        }
+    }
 }
 
 fn format(headers: &HeaderMap) -> Result<Format, Problem> {

@@ -2,7 +2,10 @@
 
 mod approval_policies;
 mod approvals;
+mod assignment_settings;
+mod assignments;
 mod capacity;
+mod clients;
 mod holds;
 mod ingest;
 mod leaderboards;
@@ -22,13 +25,16 @@ pub(super) fn router() -> OpenApiRouter<ApiState> {
         .merge(promotions::router())
         .merge(partners::router())
         .merge(capacity::router())
+        .merge(clients::router())
+        .merge(assignments::router())
+        .merge(assignment_settings::router())
         .merge(approvals::router())
         .merge(approval_policies::router())
 }
 
-/// Routes that take in streams of any size.
+/// Routes that take much in, or streams of any size.
 pub(super) fn streams() -> OpenApiRouter<ApiState> {
-    ingest::router()
+    ingest::router().merge(clients::bulk())
 }
 
 pub(super) fn schemas(schemas: &mut Schemas) {
@@ -37,6 +43,9 @@ pub(super) fn schemas(schemas: &mut Schemas) {
     promotions::schemas(schemas);
     partners::schemas(schemas);
     capacity::schemas(schemas);
+    clients::schemas(schemas);
+    assignments::schemas(schemas);
+    assignment_settings::schemas(schemas);
     approvals::schemas(schemas);
     approval_policies::schemas(schemas);
     ingest::schemas(schemas);
