@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 use fleet_jobs::capacity::score_all;
-use fleet_jobs::demo::{DemoReport, Options, compute_boards, load};
+use fleet_jobs::demo::{DemoReport, Options, compute_boards, load, newcomers};
 use serde_json::json;
 
 use crate::database::{Target, now};
@@ -65,7 +65,7 @@ impl Demo {
         let runs = if self.no_boards {
             0
         } else {
-            compute(&database, out).await?
+            compute(&database, &options, out).await?
         };
         say(&made, runs, out)?;
         Ok(ExitCode::SUCCESS)
@@ -87,7 +87,11 @@ impl Demo {
     }
 }
 
-async fn compute(database: &crate::database::Database, out: Out) -> anyhow::Result<u64> {
+async fn compute(
+    database: &crate::database::Database,
+    options: &Options,
+    out: Out,
+) -> anyhow::Result<u64> {
     let bar = out.progress().bar("leaderboards", 0);
     let runs = compute_boards(database.db().pool(), |done, total| {
         bar.set_length(total);
@@ -97,6 +101,9 @@ async fn compute(database: &crate::database::Database, out: Out) -> anyhow::Resu
     bar.finish_and_clear();
     let as_of = now(&mut *database.begin().await?).await?;
     score_all(database.db().pool(), as_of).await?;
+    let mut tx = database.begin().await?;
+    newcomers(&mut tx, options).await?;
+    tx.commit().await?;
     Ok(runs?)
 }
 

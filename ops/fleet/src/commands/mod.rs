@@ -1,9 +1,11 @@
 //! The subcommands, one file or folder each.
 
 mod approvals;
+mod assignments;
 mod bench;
 mod campaign;
 mod check;
+mod clients;
 mod completions;
 mod demo;
 mod doctor;
@@ -50,6 +52,8 @@ pub(crate) enum Command {
     Demo(demo::Demo),
     Leaderboard(leaderboard::Leaderboard),
     Partners(partners::Partners),
+    Clients(clients::Clients),
+    Assignments(assignments::Assignments),
     Approvals(approvals::Approvals),
     Pg(pg::Pg),
     Doctor(doctor::Doctor),
@@ -81,6 +85,8 @@ impl Command {
             Self::Demo(command) => Box::pin(command.run(out)).await,
             Self::Leaderboard(command) => Box::pin(command.run(out)).await,
             Self::Partners(command) => Box::pin(command.run(out)).await,
+            Self::Clients(command) => Box::pin(command.run(out)).await,
+            Self::Assignments(command) => Box::pin(command.run(out)).await,
             Self::Approvals(command) => Box::pin(command.run(out)).await,
             Self::Pg(command) => Box::pin(command.run(out)).await,
             Self::Doctor(command) => Box::pin(command.run(out)).await,

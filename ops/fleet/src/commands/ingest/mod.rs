@@ -1,5 +1,6 @@
-//! `fleet ingest metrics FILE`: campaign metrics from a CSV or NDJSON file; bad rows are named and kept apart.
+//! `fleet ingest metrics FILE`: campaign metrics from a CSV or NDJSON file; bad rows are named and kept apart. Clients and rates stand beside.
 
+mod clients;
 mod rates;
 
 use std::path::{Path, PathBuf};
@@ -29,6 +30,8 @@ pub(crate) struct Ingest {
 enum What {
     /// Campaign metrics, a row a campaign and day; rows that cannot be believed go to quarantine
     Metrics(Metrics),
+    /// Clients of a tenant, a line each; each comes with the job that finds it a partner
+    Clients(clients::Clients),
     /// Exchange rates as CSV: currency, day, rate (what one unit is worth in the reporting currency)
     Rates(rates::Rates),
 }
@@ -66,6 +69,7 @@ impl Ingest {
     pub(crate) async fn run(self, out: Out) -> anyhow::Result<ExitCode> {
         match self.what {
             What::Metrics(metrics) => metrics.run(&self.target, out).await,
+            What::Clients(clients) => clients.run(&self.target, out).await,
             What::Rates(rates) => rates.run(&self.target, out).await,
         }
     }

@@ -104,7 +104,7 @@ async fn ls(database: &Database, limit: i64, out: Out) -> anyhow::Result<ExitCod
 }
 
 /// The partner that is meant; ambiguity is refused with the candidates.
-async fn choose(database: &Database, called: &str) -> anyhow::Result<Listed> {
+pub(super) async fn choose(database: &Database, called: &str) -> anyhow::Result<Listed> {
     let mut tx = database.begin().await?;
     let mut found = list_capacity(&mut tx, Some(called), SEVERAL).await?;
     match (found.pop(), found.len()) {

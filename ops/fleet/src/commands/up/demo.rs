@@ -43,10 +43,18 @@ impl Demo {
         }
         let jobs = self.enqueue(&boards).await?;
         if self.wait {
-            self.follow(jobs, out).await
-        } else {
-            Ok(())
+            self.follow(jobs, out).await?;
         }
+        self.newcomers().await
+    }
+
+    /// Clients that come in now, when there are capacities to choose by; where nobody runs jobs yet, they wait for them.
+    async fn newcomers(&self) -> anyhow::Result<()> {
+        let mut tx = self.database.begin().await?;
+        demo::newcomers(&mut tx, &Options::SMALL).await?;
+        tx.commit().await?;
+        self.database.wake(&["default".to_owned()]).await;
+        Ok(())
     }
 
     async fn boards(&self) -> anyhow::Result<Vec<Board>> {
