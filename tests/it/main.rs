@@ -15,6 +15,7 @@
 )]
 
 mod api;
+mod assignment;
 mod campaign;
 mod capacity;
 mod cli;

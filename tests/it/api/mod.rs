@@ -6,9 +6,11 @@
 )]
 
 mod approvals;
+mod assignments;
 mod audit;
 mod batch;
 mod capacity;
+mod clients;
 mod create;
 mod document;
 mod guards;

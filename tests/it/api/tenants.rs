@@ -207,9 +207,11 @@ async fn the_database_itself_refuses_other_tenants_rows() {
     .await
     .unwrap();
     for table in &tables {
-        // The platform's exchange rates are nobody's secret: every tenant's money is compared by them.
+        // The platform's exchange rates are nobody's secret: every tenant's money is compared by them. Nor are its policies: they hold for all.
         let foreign = match table.as_str() {
-            "fx_rates" => "tenant_id NOT IN ($1, '00000000-0000-0000-0000-000000000000')",
+            "fx_rates" | "approval_policies" => {
+                "tenant_id NOT IN ($1, '00000000-0000-0000-0000-000000000000')"
+            }
             _ => "tenant_id <> $1",
         };
         let sql = format!("SELECT count(*) FILTER (WHERE {foreign}) FROM fleet.{table}");

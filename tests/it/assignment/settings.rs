@@ -1,0 +1,71 @@
+//! Settings are rows with history: the latest holds, a decision names its version, and the past stays.
+
+use fleet_jobs::assignment::{
+    Settings, SettingsError, Weights, change_settings, current_settings, settings_history,
+};
+
+use super::house::House;
+
+#[tokio::test]
+async fn a_change_is_a_version_that_the_next_decision_names() {
+    let house = House::open().await;
+    house.partner("ann", 9.0, "").await;
+    house.score().await;
+    let mut conn = house.db.conn().await;
+    let weights = Weights {
+        capacity: 1.0,
+        leaderboard: 0.0,
+        ..Weights::default()
+    };
+    let changed = Settings {
+        weights,
+        ..Settings::default()
+    };
+    let version = change_settings(&mut conn, &changed, "Grace", Some("try"))
+        .await
+        .unwrap();
+    assert_eq!((version.version, version.settings), (2, changed));
+    let client = house.client("acme", "").await;
+    house.assign(client).await;
+    assert_eq!(house.rationale(client).await["settings_version"], 2);
+    assert_eq!(settings_history(&mut conn, 10).await.unwrap().len(), 2);
+    let bad = Settings {
+        top_share: 2.0,
+        ..Settings::default()
+    };
+    assert!(matches!(
+        change_settings(&mut conn, &bad, "Grace", None).await,
+        Err(SettingsError::Field {
+            field: "top_share",
+            ..
+        })
+    ));
+    for change in [
+        "UPDATE fleet.assignment_settings SET changed_by = 'me'",
+        "DELETE FROM fleet.assignment_settings",
+        "DELETE FROM fleet.assignment_decisions",
+    ] {
+        let refused = sqlx::query(change)
+            .execute(&house.db.pool)
+            .await
+            .expect_err(change);
+        assert!(
+            refused.to_string().contains("is only added to"),
+            "{refused}"
+        );
+    }
+    house.db.execute("INSERT INTO fleet.assignment_settings (version, settings, changed_by) VALUES (3, '{\"weight\": 1}', 'test')").await;
+    assert!(matches!(
+        current_settings(&mut conn).await,
+        Err(SettingsError::Stored(3, _))
+    ));
+    let (state, reason) = house
+        .run(fleet_queue::NewJob::of(&fleet_jobs::assignment::Auto::of(
+            client,
+        )))
+        .await;
+    assert!(
+        state == "discarded" && reason.as_str().unwrap().contains("version 3"),
+        "{reason}"
+    );
+}
