@@ -75,7 +75,7 @@ pub async fn retire_lanes(conn: &mut PgConnection) -> Result<u64, Error> {
         WITH idle AS (
             SELECT l.id FROM fleet.lane l
             WHERE l.active AND l.active_until < fleet.clock()
-              AND NOT EXISTS (SELECT FROM fleet.job j WHERE j.lane = l.id AND j.shelf = 0)
+              AND NOT EXISTS (SELECT FROM fleet.job j WHERE j.lane = l.id AND j.shelf = 0 OFFSET 0)
             ORDER BY l.id FOR UPDATE SKIP LOCKED LIMIT 10000
         ), resting AS (
             UPDATE fleet.lane l SET active = false, level = l.priority FROM idle WHERE l.id = idle.id RETURNING 1

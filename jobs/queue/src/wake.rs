@@ -119,7 +119,7 @@ pub async fn worth_a_claim(
                   AND NOT EXISTS (SELECT FROM fleet.pause p
                     WHERE (p.scope, p.name) IN (('tenant', l.tenant_id::text), ('kind', l.kind)) AND (p.until IS NULL OR p.until > c.now))
                   AND EXISTS (SELECT FROM fleet.job j
-                    WHERE j.lane = l.id AND j.shelf = 0 AND j.run_at >= l.head AND j.run_at <= c.now AND j.state = 'available')
+                    WHERE j.lane = l.id AND j.shelf = 0 AND j.run_at >= l.head AND j.run_at <= c.now AND j.state = 'available' OFFSET 0)
                   AND NOT EXISTS (SELECT FROM fleet.buckets_of(ARRAY[l], $1) w
                     JOIN fleet.bucket b ON b.id = w.bucket_id LEFT JOIN fleet.limit_rule r ON r.id = b.rule_id
                     WHERE fleet.allowance(b, r, l.concurrency_limit, c.now) = 0

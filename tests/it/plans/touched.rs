@@ -10,7 +10,7 @@ use sqlx::{Connection, PgConnection, Row};
 pub(super) struct Reads {
     /// By walking the table, or a partition of it.
     pub(super) walked: i64,
-    /// By an index.
+    /// By an index: its entries, whether or not the rows behind them were looked at.
     pub(super) fetched: i64,
 }
 
@@ -20,8 +20,9 @@ pub(super) type Touched = BTreeMap<String, Reads>;
 /// What the transaction under way has touched in schema `fleet`, and whatever of this session's earlier ones is not reported yet.
 async fn so_far(conn: &mut PgConnection) -> Touched {
     let rows = sqlx::query(
-        "SELECT regexp_replace(relname, '_(\\d{8}|default)$', '') AS name, sum(seq_tup_read)::bigint AS walked, sum(COALESCE(idx_tup_fetch, 0))::bigint AS fetched
-         FROM pg_stat_xact_user_tables WHERE schemaname = 'fleet' GROUP BY 1",
+        "SELECT regexp_replace(relname, '_(\\d{8}|default)$', '') AS name, sum(seq_tup_read)::bigint AS walked,
+            sum((SELECT COALESCE(sum(pg_stat_get_xact_tuples_returned(i.indexrelid)), 0) FROM pg_index i WHERE i.indrelid = t.relid))::bigint AS fetched
+         FROM pg_stat_xact_user_tables t WHERE schemaname = 'fleet' GROUP BY 1",
     )
     .fetch_all(conn)
     .await

@@ -304,7 +304,7 @@ pub(super) const VERBS: &[Verb] = &[
     },
     Verb {
         name: "retire lanes",
-        rows_max: 8 * LANES,
+        rows_max: 12 * LANES,
         run: |_, conn| {
             Box::pin(async move {
                 upkeep::retire_lanes(conn).await.unwrap();
