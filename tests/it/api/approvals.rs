@@ -263,6 +263,19 @@ async fn policies_are_read_by_all_and_turned_by_the_platform() {
 }
 
 #[tokio::test]
+async fn policies_set_at_once_follow_one_another() {
+    let (api, _) = waiting().await;
+    let body = json!({ "review": "always", "threshold": 0.5 });
+    let sent = (0..8).map(|_| put_policy(&api, &api.admin, "triage", body.clone()));
+    let mut versions = Vec::new();
+    for answer in futures::future::join_all(sent).await {
+        versions.push(answer.ok()["version"].as_i64().unwrap());
+    }
+    versions.sort_unstable();
+    assert_eq!(versions, (2..10).collect::<Vec<_>>());
+}
+
+#[tokio::test]
 async fn policies_that_make_no_sense_are_refused() {
     let (api, _) = waiting().await;
     let body = json!({ "review": "always", "threshold": 1.5 });
