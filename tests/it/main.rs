@@ -30,5 +30,6 @@ mod pooler;
 mod process;
 mod schedules;
 mod tidy;
+mod triage;
 mod upkeep;
 mod worker;

@@ -12,6 +12,7 @@ pub mod metrics;
 pub mod partners;
 pub mod rates;
 pub mod telemetry;
+pub mod tickets;
 pub mod triage;
 
 use fleet_queue::Registry;
@@ -34,4 +35,10 @@ pub fn registry() -> Registry {
         .job::<assignment::Apply>(())
         .job::<assignment::Expire>(())
         .job::<assignment::Overdue>(())
+        .job::<triage::Ticket>(())
+        .job::<triage::Apply>(())
+        .job::<triage::SlaDeadline>(())
+        .job::<triage::SlaSweep>(())
+        .job::<triage::RouteBacklog>(())
+        .job::<triage::Digest>(())
 }

@@ -8,6 +8,7 @@ use sqlx::PgConnection;
 use crate::assignment;
 use crate::capacity;
 use crate::leaderboard::{self, Built, Outcome};
+use crate::triage;
 
 const REFRESH_SECONDS: &str = "fleet_leaderboard_refresh_seconds";
 const ROWS_READ: &str = "fleet_leaderboard_rows_read_total";
@@ -25,6 +26,14 @@ const WAITING: &str = "fleet_assignment_waiting";
 const OVERLOADED: &str = "fleet_assignment_overloaded";
 const OVERRIDE_RATE: &str = "fleet_assignment_override_rate";
 const LOAD_GINI: &str = "fleet_assignment_load_gini";
+
+const TRIAGED: &str = "fleet_triage_decided_total";
+const DEGRADED: &str = "fleet_triage_degraded_total";
+const OPINIONS: &str = "fleet_triage_second_opinions_total";
+const PROMISES: &str = "fleet_sla_promises_total";
+const IN_REVIEW: &str = "fleet_triage_in_review";
+const REVIEW_SECONDS: &str = "fleet_triage_review_oldest_seconds";
+const PRECISION: &str = "fleet_triage_precision";
 
 /// Every metric of the families.
 pub const METRICS: &[Metric] = &[
@@ -119,6 +128,48 @@ pub const METRICS: &[Metric] = &[
         &[],
         "How unevenly load is spread over active partners, 0 to 1.",
     ),
+    metric(
+        TRIAGED,
+        "counter",
+        &["category", "outcome"],
+        "Tickets that were sorted: applied, or left to a person.",
+    ),
+    metric(
+        DEGRADED,
+        "counter",
+        &[],
+        "Tickets that were sorted by rules because there was no model.",
+    ),
+    metric(
+        OPINIONS,
+        "counter",
+        &["outcome"],
+        "Second opinions that were asked for, by whether one came.",
+    ),
+    metric(
+        PROMISES,
+        "counter",
+        &["clock", "what"],
+        "Promises to clients: warned of, met, broken.",
+    ),
+    metric(
+        IN_REVIEW,
+        "gauge",
+        &[],
+        "Tickets that a person must look at.",
+    ),
+    metric(
+        REVIEW_SECONDS,
+        "gauge",
+        &[],
+        "How long the oldest of them has waited.",
+    ),
+    metric(
+        PRECISION,
+        "gauge",
+        &["category"],
+        "Share of the tickets taken for this category that the people who judged them confirmed, over thirty days.",
+    ),
 ];
 
 const fn metric(
@@ -166,6 +217,29 @@ pub(crate) fn time_to_assign(took: Duration) {
     metrics::histogram!(ASSIGN_SECONDS).record(took.as_secs_f64());
 }
 
+/// After a ticket was sorted.
+pub(crate) fn triaged(category: &str, applied: bool) {
+    let outcome = if applied { "applied" } else { "review" };
+    metrics::counter!(TRIAGED, "category" => category.to_owned(), "outcome" => outcome)
+        .increment(1);
+}
+
+/// After rules stood in for the model.
+pub(crate) fn degraded() {
+    metrics::counter!(DEGRADED).increment(1);
+}
+
+/// After a second opinion was asked for.
+pub(crate) fn second_opinion(came: bool) {
+    let outcome = if came { "answered" } else { "failed" };
+    metrics::counter!(OPINIONS, "outcome" => outcome).increment(1);
+}
+
+/// After something happened to a promise.
+pub(crate) fn sla(clock: &'static str, what: &'static str) {
+    metrics::counter!(PROMISES, "clock" => clock, "what" => what).increment(1);
+}
+
 /// Sets the gauges that age by themselves; for whoever is about to be scraped.
 pub async fn observe(conn: &mut PgConnection) -> Result<(), sqlx::Error> {
     for (board, seconds) in leaderboard::staleness(conn).await? {
@@ -179,5 +253,11 @@ pub async fn observe(conn: &mut PgConnection) -> Result<(), sqlx::Error> {
     metrics::gauge!(OVERLOADED).set(standing.overloaded as f64);
     metrics::gauge!(OVERRIDE_RATE).set(standing.override_rate);
     metrics::gauge!(LOAD_GINI).set(standing.gini);
+    let (waiting, oldest) = triage::in_review(conn).await?;
+    metrics::gauge!(IN_REVIEW).set(waiting as f64);
+    metrics::gauge!(REVIEW_SECONDS).set(oldest);
+    for (category, share) in triage::precision(conn).await? {
+        metrics::gauge!(PRECISION, "category" => category).set(share);
+    }
     Ok(())
 }

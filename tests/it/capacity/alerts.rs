@@ -2,8 +2,8 @@
 
 use super::office::Office;
 
-const TICKET: &str = "INSERT INTO fleet.partner_tickets (tenant_id, partner_id) VALUES (md5('t')::uuid, '00000000-0000-0000-0000-0000000000a1')";
-const CLOSE: &str = "DELETE FROM fleet.partner_tickets";
+const TICKET: &str = "INSERT INTO fleet.tickets (tenant_id, client_id, partner_id, escalation_level) VALUES (md5('t')::uuid, md5('c')::uuid, '00000000-0000-0000-0000-0000000000a1', 1)";
+const CLOSE: &str = "DELETE FROM fleet.tickets";
 
 /// With a cap of 10, a load of 8.9: one ticket short of a tenth.
 const BUSY: &str = "

@@ -22,7 +22,7 @@ async fn a_burst_of_changes_is_one_job_half_a_minute_ahead() {
 async fn each_kind_of_change_asks() {
     for change in [
         CLIENT,
-        "INSERT INTO fleet.partner_tickets (tenant_id, partner_id) VALUES (md5('t')::uuid, '00000000-0000-0000-0000-0000000000a1')",
+        "INSERT INTO fleet.tickets (tenant_id, client_id, partner_id, escalation_level) VALUES (md5('t')::uuid, md5('c')::uuid, '00000000-0000-0000-0000-0000000000a1', 1)",
         "INSERT INTO fleet.sla_outcomes (tenant_id, partner_id, met, decided_at) VALUES (md5('t')::uuid, '00000000-0000-0000-0000-0000000000a1', true, now())",
         "INSERT INTO fleet.campaign_outcomes (tenant_id, campaign_id, partner_id, goal_met) VALUES (md5('t')::uuid, md5('k')::uuid, '00000000-0000-0000-0000-0000000000a1', true)",
         "INSERT INTO fleet.partner_leaves (tenant_id, partner_id, starts_at, ends_at) VALUES (md5('t')::uuid, '00000000-0000-0000-0000-0000000000a1', now(), now() + interval '1 day')",
@@ -82,7 +82,7 @@ async fn a_change_to_many_at_once_is_one_pass() {
         INSERT INTO fleet.partners (tenant_id, partner_id, name, active_since)
         SELECT '00000000-0000-0000-0000-000000000000', md5('p' || i)::uuid, 'partner ' || i, '2024-01-01' FROM generate_series(1, 150) i").await;
     assert_eq!(office.score().await.rescored.scored, 151);
-    let tickets = "INSERT INTO fleet.partner_tickets (tenant_id, partner_id) SELECT md5('t')::uuid, partner_id FROM fleet.partners";
+    let tickets = "INSERT INTO fleet.tickets (tenant_id, client_id, partner_id, escalation_level) SELECT md5('t')::uuid, md5('c')::uuid, partner_id, 1 FROM fleet.partners";
     office.db.execute(tickets).await;
     office.db.execute(tickets).await;
     let asked = "SELECT string_agg(kind || ' ' || state, ', ') FROM fleet.job";

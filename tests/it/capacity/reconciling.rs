@@ -9,7 +9,7 @@ const PAST_TRIGGERS: &str = "
     BEGIN; SET LOCAL session_replication_role = replica;
     INSERT INTO fleet.client_assignments (tenant_id, client_id, partner_id, weight)
     VALUES (md5('t')::uuid, md5('c')::uuid, '00000000-0000-0000-0000-0000000000a1', 3);
-    INSERT INTO fleet.partner_tickets (tenant_id, partner_id) VALUES (md5('t')::uuid, '00000000-0000-0000-0000-0000000000a1');
+    INSERT INTO fleet.tickets (tenant_id, client_id, partner_id, escalation_level) VALUES (md5('t')::uuid, md5('c')::uuid, '00000000-0000-0000-0000-0000000000a1', 1);
     COMMIT";
 
 #[tokio::test]

@@ -20,13 +20,14 @@ const MAKE: &str = "
     SELECT md5('t' || i % 100)::uuid, md5('c' || i)::uuid, md5('p' || 1 + i % 10000)::uuid FROM generate_series(1, 50000) i;
     INSERT INTO fleet.campaigns (tenant_id, campaign_id, client_id, partner_id, name, active_since)
     SELECT md5('t' || i % 100)::uuid, md5('k' || i)::uuid, md5('c' || i)::uuid, md5('p' || 1 + i % 10000)::uuid, 'campaign ' || i, '2024-01-01' FROM generate_series(1, 30000) i;
-    INSERT INTO fleet.partner_tickets (tenant_id, partner_id, opened_at, first_response_at, closed_at)
-    SELECT md5('t' || i % 100)::uuid, md5('p' || 1 + i % 10000)::uuid, now() - interval '2 days', now() - interval '1 day', CASE WHEN i % 3 > 0 THEN now() END FROM generate_series(1, 50000) i;
+    INSERT INTO fleet.tickets (tenant_id, client_id, partner_id, escalation_level, opened_at, first_response_at, status, closed_at)
+    SELECT md5('t' || i % 100)::uuid, md5('c' || i)::uuid, md5('p' || 1 + i % 10000)::uuid, 1, now() - interval '2 days', now() - interval '1 day',
+           CASE WHEN i % 3 > 0 THEN 'resolved' ELSE 'open' END, CASE WHEN i % 3 > 0 THEN now() END FROM generate_series(1, 50000) i;
     INSERT INTO fleet.sla_outcomes (tenant_id, partner_id, met, decided_at)
     SELECT md5('t' || i % 100)::uuid, md5('p' || 1 + i % 10000)::uuid, i % 7 > 0, now() - i % 100 * interval '1 day' FROM generate_series(1, 200000) i;
     INSERT INTO fleet.campaign_outcomes (tenant_id, campaign_id, partner_id, goal_met, decided_at)
     SELECT md5('t' || i % 100)::uuid, md5('k' || i)::uuid, md5('p' || 1 + i % 10000)::uuid, i % 3 > 0, now() - interval '1 day' FROM generate_series(1, 50000) i;
-    ANALYZE fleet.partners, fleet.client_assignments, fleet.campaigns, fleet.partner_tickets, fleet.sla_outcomes, fleet.campaign_outcomes";
+    ANALYZE fleet.partners, fleet.client_assignments, fleet.campaigns, fleet.tickets, fleet.sla_outcomes, fleet.campaign_outcomes";
 
 #[tokio::test]
 async fn ten_thousand_partners_are_scored_in_time_and_one_of_them_at_once() {

@@ -13,11 +13,12 @@ const DESK: &str = "
         (md5('u')::uuid, md5('c2')::uuid, '00000000-0000-0000-0000-0000000000a1', 2, '2026-01-01', NULL),
         (md5('t')::uuid, md5('c3')::uuid, '00000000-0000-0000-0000-0000000000a1', 0.5, '2026-01-01', NULL),
         (md5('t')::uuid, md5('c4')::uuid, '00000000-0000-0000-0000-0000000000a1', 2, '2026-01-01', '2026-01-02');
-    INSERT INTO fleet.partner_tickets (tenant_id, partner_id, opened_at, on_clock, closed_at) VALUES
-        (md5('t')::uuid, '00000000-0000-0000-0000-0000000000a1', now(), true, NULL),
-        (md5('t')::uuid, '00000000-0000-0000-0000-0000000000a1', now(), true, NULL),
-        (md5('t')::uuid, '00000000-0000-0000-0000-0000000000a1', now(), false, NULL), -- waits for the client
-        (md5('t')::uuid, '00000000-0000-0000-0000-0000000000a1', now(), true, now());
+    INSERT INTO fleet.tickets (tenant_id, client_id, partner_id, escalation_level, opened_at, waiting, status, closed_at) VALUES
+        (md5('t')::uuid, md5('c1')::uuid, '00000000-0000-0000-0000-0000000000a1', 1, now(), false, 'open', NULL),
+        (md5('t')::uuid, md5('c1')::uuid, '00000000-0000-0000-0000-0000000000a1', 2, now(), false, 'escalated', NULL),
+        (md5('t')::uuid, md5('c1')::uuid, '00000000-0000-0000-0000-0000000000a1', 1, now(), true, 'open', NULL), -- waits for the client
+        (md5('t')::uuid, md5('c1')::uuid, '00000000-0000-0000-0000-0000000000a1', 3, now(), false, 'escalated', NULL), -- an admin has it
+        (md5('t')::uuid, md5('c1')::uuid, '00000000-0000-0000-0000-0000000000a1', 1, now(), false, 'resolved', now());
     INSERT INTO fleet.campaigns (tenant_id, campaign_id, client_id, partner_id, name, active_since, ended_on) VALUES
         (md5('t')::uuid, md5('k1')::uuid, md5('c1')::uuid, '00000000-0000-0000-0000-0000000000a1', 'runs', '2026-01-01', NULL),
         (md5('t')::uuid, md5('k2')::uuid, md5('c1')::uuid, '00000000-0000-0000-0000-0000000000a1', 'ended', '2026-01-01', '2026-02-01');
@@ -28,8 +29,8 @@ const DESK: &str = "
     SELECT md5('t')::uuid, '00000000-0000-0000-0000-0000000000a1', false, now() - interval '91 days' FROM generate_series(1, 50) i;
     -- Every hour is a working hour here; the median of 2, 4 and 30 hours is 4, which halves R.
     UPDATE fleet.partners SET work_days = '{1,2,3,4,5,6,7}', opens = '00:00', closes = '24:00';
-    INSERT INTO fleet.partner_tickets (tenant_id, partner_id, opened_at, first_response_at, closed_at)
-    SELECT md5('t')::uuid, '00000000-0000-0000-0000-0000000000a1', now() - interval '5 days', now() - interval '5 days' + h * interval '1 hour', now()
+    INSERT INTO fleet.tickets (tenant_id, client_id, partner_id, escalation_level, opened_at, first_response_at, status, closed_at)
+    SELECT md5('t')::uuid, md5('c1')::uuid, '00000000-0000-0000-0000-0000000000a1', 1, now() - interval '5 days', now() - interval '5 days' + h * interval '1 hour', 'resolved', now()
     FROM unnest(ARRAY[2, 4, 30]) h;
     -- Half of four goals were met: so does the tier, which is only this partner.
     INSERT INTO fleet.campaign_outcomes (tenant_id, campaign_id, partner_id, goal_met)
@@ -63,13 +64,15 @@ async fn a_first_response_is_counted_in_the_partners_own_working_hours() {
     office.db.execute("
         UPDATE fleet.partners SET zone = 'Europe/Berlin', opens = '09:00', closes = '17:00';
         -- Friday 16:00 to Monday 10:00 on Berlin's clocks, which were set forward on the Sunday between.
-        INSERT INTO fleet.partner_tickets (tenant_id, partner_id, opened_at, first_response_at)
-        VALUES (md5('t')::uuid, '00000000-0000-0000-0000-0000000000a1', '2026-03-27 15:00Z', '2026-03-30 08:00Z')").await;
-    let hours = "SELECT first_response_hours::text FROM fleet.partner_tickets";
+        INSERT INTO fleet.tickets (tenant_id, client_id, partner_id, escalation_level, opened_at, first_response_at)
+        VALUES (md5('t')::uuid, md5('c')::uuid, '00000000-0000-0000-0000-0000000000a1', 1, '2026-03-27 15:00Z', '2026-03-30 08:00Z')").await;
+    let hours = "SELECT first_response_hours::text FROM fleet.tickets";
     assert_eq!(office.db.text(hours).await, "2");
     office
         .db
-        .execute("UPDATE fleet.partners SET opens = '00:00'; UPDATE fleet.partner_tickets SET on_clock = false")
+        .execute(
+            "UPDATE fleet.partners SET opens = '00:00'; UPDATE fleet.tickets SET waiting = true",
+        )
         .await;
     assert_eq!(
         office.db.text(hours).await,
@@ -78,9 +81,9 @@ async fn a_first_response_is_counted_in_the_partners_own_working_hours() {
     );
     office
         .db
-        .execute("UPDATE fleet.partner_tickets SET first_response_at = NULL")
+        .execute("UPDATE fleet.tickets SET first_response_at = NULL")
         .await;
-    let uncounted = "SELECT count(*) FROM fleet.partner_tickets WHERE first_response_hours IS NULL";
+    let uncounted = "SELECT count(*) FROM fleet.tickets WHERE first_response_hours IS NULL";
     assert_eq!(office.db.number(uncounted).await, 1);
 }
 

@@ -142,7 +142,7 @@ fn refused(error: IntakeError) -> Problem {
     }
 }
 
-fn format(headers: &HeaderMap) -> Result<Format, Problem> {
+pub(super) fn format(headers: &HeaderMap) -> Result<Format, Problem> {
     let given = headers
         .get(header::CONTENT_TYPE)
         .and_then(|value| value.to_str().ok())
@@ -160,7 +160,10 @@ fn format(headers: &HeaderMap) -> Result<Format, Problem> {
 }
 
 /// The body's chunks; a sender that is silent for too long has broken off.
-fn patient(body: BodyDataStream, longest: Duration) -> impl Stream<Item = io::Result<Bytes>> {
+pub(super) fn patient(
+    body: BodyDataStream,
+    longest: Duration,
+) -> impl Stream<Item = io::Result<Bytes>> {
     stream::unfold(body, move |mut body| async move {
         let chunk = match tokio::time::timeout(longest, body.next()).await {
             Ok(None) => return None,
@@ -190,11 +193,13 @@ async fn record(
     audit::record(conn, who, action).await
 }
 
-fn refusal(error: IngestError) -> Problem {
+pub(super) fn refusal(error: IngestError) -> Problem {
     let detail = error.to_string();
     match error {
         IngestError::BadHeader { .. } => Problem::invalid("header", detail).code("invalid_header"),
         IngestError::Read { .. } => Problem::new(StatusCode::BAD_REQUEST, "body_unread", detail),
+        IngestError::QueueFull { queue } => Problem::queue_full(&queue),
+        IngestError::Queue { source } => Problem::from(source),
         IngestError::Database { source } => Problem::from(source),
     }
 }

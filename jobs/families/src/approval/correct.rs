@@ -6,6 +6,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::assignment;
+use crate::triage;
 
 /// Why a correction is not accepted.
 #[derive(Debug, thiserror::Error)]
@@ -28,6 +29,7 @@ pub(super) async fn check(
 ) -> Result<(), CorrectionError> {
     match decision {
         "assignment" => assignment::check_correction(conn, tenant, subject, correction).await,
+        triage::DECISION => triage::check_correction(conn, tenant, subject, correction).await,
         "rebalance" | "triage_model" => Err(CorrectionError::Refused(format!(
             "{decision} decisions cannot be corrected: approve or reject it"
         ))),

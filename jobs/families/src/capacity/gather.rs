@@ -127,8 +127,8 @@ pub(super) async fn gather(
             WHERE x.partner_id = p.partner_id AND x.ended_at IS NULL
               AND (p.tenant_id = '00000000-0000-0000-0000-000000000000' OR x.tenant_id = p.tenant_id)) AS v
         CROSS JOIN LATERAL (
-            SELECT count(*) AS open FROM fleet.partner_tickets AS x
-            WHERE x.partner_id = p.partner_id AND x.closed_at IS NULL AND x.on_clock
+            SELECT count(*) AS open FROM fleet.tickets AS x
+            WHERE x.partner_id = p.partner_id AND x.on_clock
               AND (p.tenant_id = '00000000-0000-0000-0000-000000000000' OR x.tenant_id = p.tenant_id)) AS t
         CROSS JOIN LATERAL (
             SELECT count(*) AS running FROM fleet.campaigns AS x
@@ -139,7 +139,7 @@ pub(super) async fn gather(
             WHERE x.partner_id = p.partner_id AND x.decided_at > $2::timestamptz - interval '90 days' AND x.decided_at <= $2
               AND (p.tenant_id = '00000000-0000-0000-0000-000000000000' OR x.tenant_id = p.tenant_id)) AS s
         CROSS JOIN LATERAL (
-            SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY x.first_response_hours) AS hours FROM fleet.partner_tickets AS x
+            SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY x.first_response_hours) AS hours FROM fleet.tickets AS x
             WHERE x.partner_id = p.partner_id AND x.first_response_at > $2::timestamptz - interval '90 days' AND x.first_response_at <= $2
               AND (p.tenant_id = '00000000-0000-0000-0000-000000000000' OR x.tenant_id = p.tenant_id)) AS f
         CROSS JOIN LATERAL (

@@ -131,7 +131,7 @@ async fn drifts(conn: &mut PgConnection) -> Result<Vec<Drift>, sqlx::Error> {
             UNION ALL
             SELECT partner_id, tenant_id, sum(weight) FROM fleet.assignment_reservations WHERE ended_at IS NULL GROUP BY 1, 2
             UNION ALL
-            SELECT partner_id, tenant_id, 0.1 * count(*) FROM fleet.partner_tickets WHERE closed_at IS NULL AND on_clock GROUP BY 1, 2
+            SELECT partner_id, tenant_id, 0.1 * count(*) FROM fleet.tickets WHERE on_clock GROUP BY 1, 2
             UNION ALL
             SELECT partner_id, tenant_id, 0.05 * count(*) FROM fleet.campaigns WHERE ended_on IS NULL AND partner_id IS NOT NULL GROUP BY 1, 2
         ), counted AS (

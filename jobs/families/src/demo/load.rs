@@ -7,9 +7,10 @@ use sqlx::{PgConnection, PgPool};
 use super::dice::Dice;
 use super::fraud::{self, Label};
 use super::population::{self, Campaign, Client, Partner};
-use super::{Options, bad_rows, figures, setup, workload};
+use super::{Options, bad_rows, figures, setup, tickets, workload};
 use crate::leaderboard::{self, BoardError, Period};
 use crate::metrics::{self, Format, IngestError, MetricRow, Scope, store};
+use crate::tickets::TicketError;
 
 /// Rows in a transaction.
 const BATCH: usize = 10_000;
@@ -51,6 +52,9 @@ pub enum DemoError {
     /// The bad rows did not even reach the quarantine.
     #[error("the demo's bad rows could not be read in")]
     Ingest(#[from] IngestError),
+    /// The tickets were not taken.
+    #[error("the demo's tickets could not be made")]
+    Tickets(#[from] TicketError),
     /// The database did not carry it out.
     #[error("the database did not take the demo data")]
     Database(#[from] sqlx::Error),
@@ -102,6 +106,7 @@ pub async fn load(
     let (rows, refused) = writer.finish(conn).await?;
     let labels: Vec<_> = labels.into_iter().flatten().collect();
     fraud::keep(conn, &labels).await?;
+    ask(conn, options, &clients).await?;
     setup::boards(conn, options).await?;
     Ok(DemoReport {
         tenants: options.tenants,
@@ -131,6 +136,21 @@ async fn write_people(
     workload::assignments(conn, options, clients, partners).await?;
     workload::desks(conn, options, partners, last_day).await?;
     workload::outcomes(conn, options, campaigns, last_day).await
+}
+
+/// What support of the demo works by, and what it has to do.
+async fn ask(
+    conn: &mut PgConnection,
+    options: &Options,
+    clients: &[Client],
+) -> Result<(), DemoError> {
+    let tenants: Vec<_> = (0..options.tenants)
+        .map(|number| population::tenant_id(options, number))
+        .collect();
+    tickets::hours(conn, &tenants).await?;
+    tickets::articles(conn, options).await?;
+    tickets::tickets(conn, options, clients).await?;
+    Ok(())
 }
 
 /// Metric rows on their way into the database.

@@ -14,6 +14,7 @@ mod load;
 mod newcomers;
 mod population;
 mod setup;
+mod tickets;
 mod workload;
 
 pub use fraud::{Detection, FraudKind, Label, detection};

@@ -124,8 +124,10 @@ async fn tickets(
     }
     sqlx::query!(
         r#"-- demo.tickets
-        INSERT INTO fleet.partner_tickets (tenant_id, ticket_id, partner_id, opened_at, first_response_at, closed_at)
-        SELECT $1, ticket_id, $2, opened_at, answered_at, closed_at
+        INSERT INTO fleet.tickets (tenant_id, ticket_id, client_id, partner_id, subject, escalation_level, category, priority, triaged_revision,
+                                   status, opened_at, first_response_at, closed_at)
+        SELECT $1, ticket_id, '00000000-0000-0000-0000-000000000000', $2, 'An earlier question', 1, 'other', 'low', 1,
+               CASE WHEN closed_at IS NULL THEN 'in_progress' ELSE 'resolved' END, opened_at, answered_at, closed_at
         FROM unnest($3::uuid[], $4::timestamptz[], $5::timestamptz[], $6::timestamptz[]) AS t (ticket_id, opened_at, answered_at, closed_at)
         ON CONFLICT DO NOTHING"#,
         TenantId::PLATFORM.0,

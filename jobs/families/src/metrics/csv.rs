@@ -137,6 +137,13 @@ impl Splitter {
     }
 }
 
+/// The fields of one line; `None` where a quote is left open.
+pub(crate) fn split(line: &str) -> Option<Vec<String>> {
+    let mut splitter = Splitter::default();
+    let fields = splitter.split(line)?;
+    Some(fields.map(str::to_owned).collect())
+}
+
 /// True where quotes do not come in pairs, which leaves one open at the end of the line.
 fn open_quote(line: &str) -> bool {
     line.bytes().filter(|byte| *byte == b'"').count() % 2 == 1

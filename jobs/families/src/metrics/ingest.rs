@@ -111,9 +111,24 @@ pub enum IngestError {
         /// What the source said.
         source: io::Error,
     },
+    /// There is no room for the jobs of a batch.
+    #[error(
+        "the queue \"{queue}\" is full; batches before this one are kept, send the source again later"
+    )]
+    QueueFull {
+        /// Which.
+        queue: String,
+    },
+    /// The queue did not take the jobs of a batch.
+    #[error("the jobs of a batch were not taken; batches before it are kept")]
+    Queue {
+        /// What it said.
+        #[from]
+        source: fleet_queue::Error,
+    },
     /// The database did not take a batch.
     #[error(
-        "storing metric rows failed; batches before this one are kept, and sending the source again is safe"
+        "storing rows failed; batches before this one are kept, and sending the source again is safe"
     )]
     Database {
         /// What the database said.

@@ -21,6 +21,8 @@ pub use quarantine::{QuarantinedRow, list_quarantine};
 pub use reason::Reason;
 pub use row::{MetricRow, Scope, id_of};
 
+pub(crate) use csv::split;
 pub(crate) use identity::today;
+pub(crate) use lines::Lines;
 
 pub(crate) use row::Origin;

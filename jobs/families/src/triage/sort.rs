@@ -1,0 +1,226 @@
+//! Sorts one ticket, in the caller's transaction: gathers, decides, and writes what follows.
+//!
+//! A decision that is not sure enough becomes an approval; what it would do is in the proposal, and nothing of it is applied
+//! before a person says so. Where a person has said already what it is about, nobody is asked again. Only a message without words is filed at once, as the least it can be, and looked at as well.
+
+use fleet_queue::TenantId;
+use serde::Serialize;
+use serde_json::json;
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::apply::Apply;
+use super::classifier::classify;
+use super::decide::{Decision, Grounds, Opinion, by_person, decide};
+use super::gather::{Gathered, gather, likes};
+use super::kb::suggest;
+use super::record::{self, Effect, Facts, Ground};
+use super::reply::draft;
+use super::settings::{InForce, settings};
+use super::{DECISION, sla};
+use crate::approval::{self, Policy, Proposal};
+use crate::telemetry;
+use crate::tickets::{TicketError, hold};
+use fleet_queue::Job;
+
+/// What became of a ticket.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "outcome", rename_all = "snake_case")]
+pub enum Sorted {
+    /// It is gone, or was sorted as it is.
+    Skipped {
+        /// Why.
+        why: &'static str,
+    },
+    /// The decision was applied.
+    Applied {
+        /// What it is about.
+        category: String,
+        /// How urgent.
+        priority: super::Priority,
+        /// Whose.
+        route: super::Route,
+    },
+    /// A person decides.
+    Review {
+        /// Why.
+        why: &'static str,
+        /// The approval that waits.
+        approval_id: Uuid,
+    },
+}
+
+/// An opinion that was got before the ticket was held, because getting it took long; good for the revision it was got for.
+#[derive(Clone, Debug)]
+pub struct Asked {
+    pub(super) revision: i32,
+    pub(super) category: Option<String>,
+}
+
+/// Sorts a ticket at a revision.
+pub async fn sort(
+    conn: &mut PgConnection,
+    tenant: TenantId,
+    ticket: Uuid,
+    revision: i32,
+    asked: Option<Asked>,
+) -> Result<Sorted, TicketError> {
+    let Some(held) = hold(conn, tenant, ticket).await? else {
+        return Ok(Sorted::Skipped {
+            why: "the ticket is gone",
+        });
+    };
+    if revision < held.revision {
+        return Ok(Sorted::Skipped {
+            why: "the customer has said more since; a later job sorts it",
+        });
+    }
+    if held.triaged >= Some(held.revision) {
+        return Ok(Sorted::Skipped {
+            why: "this revision was sorted before",
+        });
+    }
+    let in_force = settings(conn, tenant).await?;
+    let Some(gathered) = gather(conn, tenant, ticket, &in_force.settings).await? else {
+        return Ok(Sorted::Skipped {
+            why: "the ticket is gone",
+        });
+    };
+    let policy = approval::policy(conn, tenant, DECISION).await?;
+    let opinion = match &held.said {
+        Some(category) => by_person(category),
+        None => classify(conn, tenant, &gathered.text).await?,
+    };
+    let second = asked
+        .filter(|asked| asked.revision == held.revision)
+        .and_then(|asked| asked.category);
+    let decision = make(&gathered, opinion.clone(), second, &in_force, policy);
+    write(
+        conn,
+        tenant,
+        ticket,
+        held.revision,
+        &Made {
+            gathered,
+            opinion,
+            decision,
+            in_force,
+            policy,
+        },
+    )
+    .await
+}
+
+/// A decision with what it was made from.
+struct Made {
+    gathered: Gathered,
+    opinion: Opinion,
+    decision: Decision,
+    in_force: InForce,
+    policy: Policy,
+}
+
+fn make(
+    gathered: &Gathered,
+    opinion: Opinion,
+    second: Option<String>,
+    in_force: &InForce,
+    policy: Policy,
+) -> Decision {
+    decide(&Grounds {
+        text: &gathered.text,
+        opinion,
+        second,
+        sender: gathered.sender.clone(),
+        partner: gathered.partner,
+        settings: &in_force.settings,
+        policy,
+    })
+}
+
+async fn write(
+    conn: &mut PgConnection,
+    tenant: TenantId,
+    ticket: Uuid,
+    revision: i32,
+    made: &Made,
+) -> Result<Sorted, TicketError> {
+    let Made {
+        gathered,
+        opinion,
+        decision,
+        in_force,
+        policy,
+    } = made;
+    let found = suggest(conn, tenant, &gathered.text.masked).await?;
+    let promised = in_force.settings.sla.of(decision.priority).first_response;
+    let reply = draft(&decision.category, &found, promised);
+    let facts = Facts {
+        text: &gathered.text,
+        sentiment: decision.mood.compound,
+        suggestions: &found,
+        draft: &reply,
+        revision,
+        needs_review: decision.review.is_some(),
+    };
+    record::facts(conn, tenant, ticket, &facts).await?;
+    let likes = likes(conn, tenant, ticket, gathered, &in_force.settings).await?;
+    let ground = Ground {
+        model: &opinion.by,
+        settings_version: in_force.version,
+        threshold: policy.threshold,
+        revision,
+        likes: &likes,
+    };
+    record::decision(conn, tenant, ticket, decision, &ground).await?;
+    let sorted = follow(conn, tenant, ticket, made).await?;
+    if in_force.settings.auto_reply && revision == 1 && decision.review.is_none() {
+        record::send(conn, tenant, ticket, &reply).await?;
+    }
+    sla::keep(conn, tenant, ticket, None).await?;
+    telemetry::triaged(&decision.category, decision.review.is_none());
+    Ok(sorted)
+}
+
+/// Applies the decision, or asks a person.
+async fn follow(
+    conn: &mut PgConnection,
+    tenant: TenantId,
+    ticket: Uuid,
+    made: &Made,
+) -> Result<Sorted, TicketError> {
+    let decision = &made.decision;
+    let effect = Effect::of(decision);
+    if decision.review.is_none() || made.gathered.text.is_empty() {
+        record::apply(
+            conn,
+            tenant,
+            ticket,
+            &effect,
+            &format!("triage, {}", made.opinion.by),
+        )
+        .await?;
+    }
+    let Some(why) = decision.review else {
+        // What a person was asked of an earlier revision is answered.
+        approval::withdraw(conn, tenant, DECISION, ticket, "the ticket was sorted anew").await?;
+        return Ok(Sorted::Applied {
+            category: effect.category,
+            priority: effect.priority,
+            route: effect.route,
+        });
+    };
+    let proposal = Proposal {
+        tenant,
+        decision: DECISION,
+        subject: ticket,
+        proposal: json!({ "category": effect.category, "priority": effect.priority }),
+        rationale: decision.explanation.clone(),
+        confidence: Some(decision.confidence),
+        threshold: Some(made.policy.threshold),
+        apply_kind: Apply::KIND,
+        expires_at: None,
+    };
+    let approval_id = approval::ask(conn, &proposal).await?;
+    Ok(Sorted::Review { why, approval_id })
+}

@@ -1,0 +1,129 @@
+//! `triage.ticket`: finds out what a ticket is about, how urgent it is and whose, and starts its clocks.
+//!
+//! Trigger: a new ticket or a customer's message, in the same transaction; `triage.sla_sweep` for one that was left.
+//! Effect: the ticket's category, priority and route, or an approval that waits; its decision, links, suggestions and clocks.
+//! Safe to repeat because: a revision is sorted once, and the effect commits together with the job's completion.
+//! Gives up when: the ticket is gone or has a later revision, which completes it as skipped.
+
+use std::time::Duration;
+
+use fleet_queue::{Cx, Job, JobResult, NewJob, OnDuplicate, Policy, TenantId, Unique, UniqueScope};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use sqlx::PgPool;
+use uuid::Uuid;
+
+use super::classifier::classify;
+use super::gather::gather;
+use super::settings::settings;
+use super::sort::{Asked, sort};
+use super::{DECISION, Raising};
+use crate::approval;
+use crate::telemetry;
+
+/// Sorts a ticket.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Ticket {
+    /// The ticket.
+    pub ticket_id: Uuid,
+    /// The revision that asked for it.
+    #[schemars(range(min = 1))]
+    pub revision: i32,
+}
+
+impl Ticket {
+    /// The job. One that waits for the same ticket takes this revision instead of its own.
+    pub fn new_job(&self, tenant: TenantId) -> NewJob {
+        NewJob::of(self).tenant(tenant).unique(Unique {
+            key: format!("triage {}", self.ticket_id),
+            scope: UniqueScope::Started,
+            window_s: None,
+            on_duplicate: OnDuplicate::Replace,
+        })
+    }
+}
+
+impl Job for Ticket {
+    const KIND: &'static str = "triage.ticket";
+    const DESCRIPTION: &'static str =
+        "Finds out what a ticket is about, how urgent it is and whose.";
+
+    type Deps = ();
+
+    fn policy() -> Policy {
+        Policy {
+            priority: 1,
+            timeout: Duration::from_mins(1),
+            ..Policy::DEFAULT
+        }
+    }
+
+    fn example() -> Self {
+        Self {
+            ticket_id: Uuid::nil(),
+            revision: 1,
+        }
+    }
+
+    async fn run(self, cx: Cx<()>) -> JobResult {
+        let second = second_opinion(cx.pool(), cx.tenant(), &self).await?;
+        let mut tx = cx.pool().begin().await?;
+        let sorted = sort(&mut tx, cx.tenant(), self.ticket_id, self.revision, second).await?;
+        let done = cx.settle_in(&mut tx, Some(&sorted)).await?;
+        tx.commit().await?;
+        Ok(done)
+    }
+}
+
+/// Asks elsewhere, if the platform says where and we are not sure: before the ticket is held, for it may take seconds. No answer is
+/// no opinion.
+async fn second_opinion(
+    pool: &PgPool,
+    tenant: TenantId,
+    of: &Ticket,
+) -> Result<Option<Asked>, sqlx::Error> {
+    let mut conn = pool.acquire().await?;
+    let in_force = settings(&mut conn, tenant).await?;
+    let Some(endpoint) = in_force.settings.second_opinion.clone() else {
+        return Ok(None);
+    };
+    let Some(gathered) = gather(&mut conn, tenant, of.ticket_id, &in_force.settings).await? else {
+        return Ok(None);
+    };
+    let opinion = classify(&mut conn, tenant, &gathered.text).await?;
+    let policy = approval::policy(&mut conn, tenant, DECISION).await?;
+    drop(conn);
+    if gathered.text.is_empty() || !policy.waits(opinion.confidence) {
+        return Ok(None);
+    }
+    let mut categories: Vec<String> = Raising::default().priors.into_keys().collect();
+    if !categories.contains(&opinion.category) {
+        categories.push(opinion.category);
+    }
+    let answer = endpoint.ask(&gathered.text.masked, &categories).await;
+    telemetry::second_opinion(answer.is_ok());
+    Ok(Some(Asked {
+        revision: of.revision,
+        category: answer.ok(),
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ticket_has_one_job_that_waits() {
+        let key = |revision| {
+            Ticket {
+                ticket_id: Uuid::nil(),
+                revision,
+            }
+            .new_job(TenantId::PLATFORM)
+            .rare
+            .unique
+        };
+        assert_eq!(key(1), key(2));
+    }
+}

@@ -1,0 +1,99 @@
+//! What partners had no room for, and the sums of a week.
+
+use fleet_jobs::tickets::Edit;
+use fleet_jobs::triage::{digest, route_backlog};
+
+use super::desk::{ANN, Desk, QUESTION, UNCLEAR};
+
+#[tokio::test]
+async fn a_ticket_waits_for_its_partners_room_and_gets_it() {
+    let mut desk = Desk::open().await;
+    for away in [
+        "UPDATE fleet.partners SET status = 'paused' WHERE name = 'Ann'",
+        "UPDATE fleet.partner_capacity SET load = cap",
+        "INSERT INTO fleet.partner_leaves (tenant_id, partner_id, starts_at, ends_at) VALUES (md5('t')::uuid, '00000000-0000-0000-0000-0000000000a1', '2026-01-01', '2100-01-01')",
+    ] {
+        let mut desk = Desk::open().await;
+        desk.db.execute(away).await;
+        let ticket = desk.sorted(QUESTION).await;
+        assert_eq!(desk.line(ticket).await, "open low how_to tier1", "{away}");
+        assert_eq!(route_backlog(&desk.db.pool).await.unwrap().routed, 0);
+    }
+    desk.db
+        .execute("UPDATE fleet.partners SET status = 'paused'")
+        .await;
+    let ticket = desk.sorted(QUESTION).await;
+    let by_hand = desk.sorted(QUESTION).await;
+    let keep = Edit {
+        assigned_to: Some(fleet_jobs::tickets::Whose::Tier1),
+        ..Edit::default()
+    };
+    desk.edit(by_hand, keep).await.unwrap();
+    desk.db
+        .execute("UPDATE fleet.partners SET status = 'active'")
+        .await;
+    let drained = route_backlog(&desk.db.pool).await.unwrap();
+    assert_eq!((drained.looked_at, drained.routed), (1, 1));
+    assert_eq!(desk.show(ticket).await.ticket.partner_id, Some(ANN));
+    assert_eq!(
+        desk.show(by_hand).await.ticket.assigned_to,
+        "tier1",
+        "a person said so"
+    );
+}
+
+#[tokio::test]
+async fn ancient_tickets_are_left_to_people_and_passes_beside_each_other_give_once() {
+    let mut desk = Desk::open().await;
+    desk.db
+        .execute("UPDATE fleet.partners SET status = 'paused'")
+        .await;
+    desk.at("2024-01-08T09:00:00Z").await;
+    let old = desk.sorted(QUESTION).await;
+    desk.db
+        .execute("UPDATE fleet.tickets SET opened_at = now() - interval '31 days'")
+        .await;
+    for _ in 0..20 {
+        desk.sorted(QUESTION).await;
+    }
+    desk.db.execute("UPDATE fleet.tickets SET opened_at = now() WHERE opened_at = '2024-01-08T09:00:00Z'; UPDATE fleet.partners SET status = 'active'").await;
+    let (one, other) = tokio::join!(route_backlog(&desk.db.pool), route_backlog(&desk.db.pool));
+    assert_eq!(one.unwrap().routed + other.unwrap().routed, 20);
+    assert_eq!(desk.show(old).await.ticket.assigned_to, "tier1");
+    let told = "SELECT count(*) FROM fleet.event WHERE kind = 'ticket.assigned' AND payload->>'by' = 'route_backlog'";
+    assert_eq!(desk.db.number(told).await, 20);
+}
+
+#[tokio::test]
+async fn a_week_is_summed_up_once_a_day() {
+    let mut desk = Desk::open().await;
+    let now = "SELECT to_char(fleet.clock() AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')";
+    let now = desk.db.text(now).await;
+    desk.at(&now).await;
+    let first = desk.sorted(QUESTION).await;
+    desk.sorted("My password is wrong and I am locked out")
+        .await;
+    desk.sorted(UNCLEAR).await;
+    desk.edit(
+        first,
+        Edit {
+            category: Some("billing".into()),
+            resolved: Some(true),
+            ..Edit::default()
+        },
+    )
+    .await
+    .unwrap();
+    let sums = digest(&desk.db.pool).await.unwrap();
+    let it = &sums[0];
+    assert_eq!(
+        (sums.len(), it.decided, it.live, it.waiting_for_review),
+        (1, 3, 2, 1)
+    );
+    assert!((it.coverage.unwrap() - 2.0 / 3.0).abs() < 1e-9);
+    assert_eq!(it.override_rate, Some(0.5));
+    // Two were known, both said 0.9, one was right.
+    assert!((it.calibration_error.unwrap() - 0.4).abs() < 1e-9);
+    digest(&desk.db.pool).await.unwrap();
+    assert_eq!(desk.events("triage.summed_up").await, 1);
+}
