@@ -66,6 +66,30 @@ pub(crate) fn of(operation_id: &str) -> Option<Value> {
         "setApprovalPolicy" => {
             json!({ "review": "below_threshold", "threshold": 0.8, "note": "few were overruled" })
         }
+        _ => return of_support(operation_id),
+    };
+    Some(example)
+}
+
+/// The same for tickets and what support works by.
+fn of_support(operation_id: &str) -> Option<Value> {
+    let example = match operation_id {
+        "createTickets" => json!({
+            "client_id": "6f1c7a52-93b0-4f0e-8a57-2f4c1d3be901", "subject": "Charged twice",
+            "body": "Your October invoice was charged twice to our card.", "external_id": "T-1001",
+        }),
+        "editTicket" => json!({ "category": "billing", "priority": "high" }),
+        "sayInTicket" => {
+            json!({ "author": "staff", "body": "The second charge is on its way back to you.", "waiting": true })
+        }
+        "putBusinessHours" => {
+            json!({ "zone": "Europe/Berlin", "work_days": [1, 2, 3, 4, 5], "opens": "09:00", "closes": "18:00" })
+        }
+        "putHolidays" => json!({ "holidays": [{ "day": "2030-12-25", "name": "Christmas" }] }),
+        "putArticle" => {
+            json!({ "title": "Read an invoice", "body": "Each invoice lists your plan, usage and tax." })
+        }
+        "putTriageSettings" => json!({ "duplicate_hours": 48, "backlog_days": 14 }),
         _ => return None,
     };
     Some(example)

@@ -37,6 +37,10 @@ const TAGS: &[(&str, &str)] = &[
     ),
     ("partners", "How much more work each can take."),
     ("approvals", "What software would do and a person decides."),
+    (
+        "tickets",
+        "What clients ask for, who answers, and what was promised.",
+    ),
     ("ingest", "Data that comes in by the file."),
     ("platform", "Health, figures, keys, the audit."),
 ];

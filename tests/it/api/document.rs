@@ -117,6 +117,8 @@ async fn every_body_has_an_example_that_is_taken_as_it_stands() {
     let api = Served::start_serving(fleet_jobs::registry()).await;
     let waiting = serde_json::json!({ "kind": "leaderboard.prune", "payload": {}, "run_at": "2999-01-01T00:00:00Z" });
     let job = api.post("/v1/jobs", waiting).await.ok()["id"].clone();
+    // The client whose ticket the example is.
+    api.db.execute("INSERT INTO fleet.clients (tenant_id, client_id, name, active_since) VALUES ('00000000-0000-0000-0000-000000000000', '6f1c7a52-93b0-4f0e-8a57-2f4c1d3be901', 'Acme', '2024-01-01')").await;
     let document = fleet_control_api::document();
     let mut sent = 0;
     for (method, path, operation) in operations(&document) {

@@ -30,5 +30,7 @@ mod schedules;
 mod served;
 mod shared_commits;
 mod steering;
+mod support;
 mod tenants;
+mod tickets;
 mod why;

@@ -1,4 +1,4 @@
-//! What the families themselves offer: boards, capacities, what waits for a person, and metrics coming in.
+//! What the families themselves offer: boards, capacities, what waits for a person, tickets, and data coming in.
 
 mod approval_policies;
 mod approvals;
@@ -11,6 +11,10 @@ mod ingest;
 mod leaderboards;
 mod partners;
 mod promotions;
+mod support;
+mod tickets;
+mod tickets_create;
+mod tickets_ingest;
 
 use utoipa_axum::router::OpenApiRouter;
 
@@ -30,11 +34,17 @@ pub(super) fn router() -> OpenApiRouter<ApiState> {
         .merge(assignment_settings::router())
         .merge(approvals::router())
         .merge(approval_policies::router())
+        .merge(tickets::router())
+        .merge(support::router())
 }
 
 /// Routes that take much in, or streams of any size.
 pub(super) fn streams() -> OpenApiRouter<ApiState> {
-    ingest::router().merge(clients::bulk())
+    OpenApiRouter::new()
+        .merge(ingest::router())
+        .merge(clients::bulk())
+        .merge(tickets_ingest::router())
+        .merge(tickets_create::router())
 }
 
 pub(super) fn schemas(schemas: &mut Schemas) {
@@ -49,4 +59,8 @@ pub(super) fn schemas(schemas: &mut Schemas) {
     approvals::schemas(schemas);
     approval_policies::schemas(schemas);
     ingest::schemas(schemas);
+    tickets::schemas(schemas);
+    tickets_create::schemas(schemas);
+    tickets_ingest::schemas(schemas);
+    support::schemas(schemas);
 }

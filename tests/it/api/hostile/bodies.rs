@@ -96,6 +96,50 @@ pub(super) fn bodies(id: &str) -> Vec<(Method, String, Value)> {
         ),
         (
             Method::POST,
+            "/v1/tickets".to_owned(),
+            json!({ "tenant_id": tenant, "client_id": nil, "subject": "s", "body": "b", "external_id": "e", "message_id": "m", "opened_at": "2026-01-01T00:00:00Z" }),
+        ),
+        (
+            Method::POST,
+            "/v1/tickets".to_owned(),
+            json!([{ "client_id": nil, "body": "b" }]),
+        ),
+        (
+            Method::PATCH,
+            format!("/v1/tickets/{nil}"),
+            json!({ "version": 1, "category": "c", "priority": "low", "assigned_to": "admin", "resolved": true, "waiting": false }),
+        ),
+        (
+            Method::POST,
+            format!("/v1/tickets/{nil}/messages"),
+            json!({ "author": "staff", "body": "b", "message_id": "m", "waiting": true }),
+        ),
+        (
+            Method::PUT,
+            "/v1/business-hours".to_owned(),
+            json!({ "zone": "Europe/Berlin", "work_days": [1, 2], "opens": "09:00", "closes": "17:00" }),
+        ),
+        (
+            Method::PUT,
+            "/v1/holidays".to_owned(),
+            json!({ "holidays": [{ "day": "2026-12-25", "name": "n" }] }),
+        ),
+        (
+            Method::PUT,
+            format!("/v1/kb/articles/{nil}"),
+            json!({ "title": "t", "body": "b", "published": true }),
+        ),
+        (
+            Method::PUT,
+            "/v1/triage/settings".to_owned(),
+            json!({
+                "sla": { "high": { "first_response": 1, "next_response": 2, "resolution": 3 } }, "priority": { "priors": { "bug": "low" }, "angry_below": -0.5, "repeated": 3, "repeated_days": 7, "valued_micros": 5 },
+                "duplicate_bits": 3, "duplicate_hours": 24, "backlog_days": 30, "auto_reply": false,
+                "second_opinion": { "url": "http://127.0.0.1:9/v1", "model": "m", "token_file": "/nowhere", "timeout_ms": 100 },
+            }),
+        ),
+        (
+            Method::POST,
             format!("/v1/promotions/{nil}/approve"),
             json!({ "note": "n" }),
         ),
