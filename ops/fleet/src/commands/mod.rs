@@ -22,6 +22,7 @@ mod pg;
 mod processes;
 mod queues;
 mod schedules;
+mod tickets;
 mod up;
 mod why;
 mod workers;
@@ -55,6 +56,7 @@ pub(crate) enum Command {
     Clients(clients::Clients),
     Assignments(assignments::Assignments),
     Approvals(approvals::Approvals),
+    Tickets(tickets::Tickets),
     Pg(pg::Pg),
     Doctor(doctor::Doctor),
     Bench(bench::Bench),
@@ -88,6 +90,7 @@ impl Command {
             Self::Clients(command) => Box::pin(command.run(out)).await,
             Self::Assignments(command) => Box::pin(command.run(out)).await,
             Self::Approvals(command) => Box::pin(command.run(out)).await,
+            Self::Tickets(command) => Box::pin(command.run(out)).await,
             Self::Pg(command) => Box::pin(command.run(out)).await,
             Self::Doctor(command) => Box::pin(command.run(out)).await,
             Self::Bench(command) => Box::pin(command.run(out)).await,

@@ -1,7 +1,8 @@
-//! `fleet ingest metrics FILE`: campaign metrics from a CSV or NDJSON file; bad rows are named and kept apart. Clients and rates stand beside.
+//! `fleet ingest metrics|clients|rates|tickets FILE`: data from CSV or NDJSON files; bad rows are named and cost no good one.
 
 mod clients;
 mod rates;
+mod tickets;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -34,6 +35,8 @@ enum What {
     Clients(clients::Clients),
     /// Exchange rates as CSV: currency, day, rate (what one unit is worth in the reporting currency)
     Rates(rates::Rates),
+    /// Tickets: client_id and body, with subject, external_id, message_id, opened_at where known; rows that cannot be taken are named
+    Tickets(tickets::Tickets),
 }
 
 #[derive(Args, Debug)]
@@ -71,6 +74,7 @@ impl Ingest {
             What::Metrics(metrics) => metrics.run(&self.target, out).await,
             What::Clients(clients) => clients.run(&self.target, out).await,
             What::Rates(rates) => rates.run(&self.target, out).await,
+            What::Tickets(tickets) => tickets.run(&self.target, out).await,
         }
     }
 }
