@@ -31,5 +31,6 @@ mod process;
 mod schedules;
 mod tidy;
 mod triage;
+mod triage_model;
 mod upkeep;
 mod worker;

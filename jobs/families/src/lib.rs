@@ -41,4 +41,7 @@ pub fn registry() -> Registry {
         .job::<triage::SlaSweep>(())
         .job::<triage::RouteBacklog>(())
         .job::<triage::Digest>(())
+        .job::<triage::Train>(())
+        .job::<triage::Evaluate>(())
+        .job::<triage::Promote>(())
 }

@@ -34,6 +34,8 @@ const PROMISES: &str = "fleet_sla_promises_total";
 const IN_REVIEW: &str = "fleet_triage_in_review";
 const REVIEW_SECONDS: &str = "fleet_triage_review_oldest_seconds";
 const PRECISION: &str = "fleet_triage_precision";
+const TRAINED: &str = "fleet_triage_models_trained_total";
+const QUALITY: &str = "fleet_triage_quality";
 
 /// Every metric of the families.
 pub const METRICS: &[Metric] = &[
@@ -170,6 +172,18 @@ pub const METRICS: &[Metric] = &[
         &["category"],
         "Share of the tickets taken for this category that the people who judged them confirmed, over thirty days.",
     ),
+    metric(
+        TRAINED,
+        "counter",
+        &[],
+        "Ticket classifiers that were made.",
+    ),
+    metric(
+        QUALITY,
+        "gauge",
+        &["measure", "on"],
+        "Accuracy, macro-F1 and calibration error of the model trained or evaluated last.",
+    ),
 ];
 
 const fn metric(
@@ -238,6 +252,27 @@ pub(crate) fn second_opinion(came: bool) {
 /// After something happened to a promise.
 pub(crate) fn sla(clock: &'static str, what: &'static str) {
     metrics::counter!(PROMISES, "clock" => clock, "what" => what).increment(1);
+}
+
+/// After a model was made.
+pub(crate) fn trained(holdout: &triage::model::Metrics) {
+    metrics::counter!(TRAINED).increment(1);
+    quality("holdout", holdout);
+}
+
+/// After a model was measured.
+pub(crate) fn evaluated(found: &triage::model::Metrics) {
+    quality("dataset", found);
+}
+
+fn quality(on: &'static str, found: &triage::model::Metrics) {
+    for (measure, value) in [
+        ("accuracy", found.accuracy),
+        ("macro_f1", found.macro_f1),
+        ("ece", found.ece),
+    ] {
+        metrics::gauge!(QUALITY, "measure" => measure, "on" => on).set(value);
+    }
 }
 
 /// Sets the gauges that age by themselves; for whoever is about to be scraped.

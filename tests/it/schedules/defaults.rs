@@ -2,6 +2,7 @@
 
 use fleet_jobs::capacity::{Reconcile, ScoreAll};
 use fleet_jobs::leaderboard::{PromotionReview, Prune, Refresh};
+use fleet_jobs::triage::Train;
 use fleet_queue::kinds::register_kinds;
 use fleet_queue::schedules::{self, Applied, Definition, Expect, apply};
 use fleet_queue::{Job, TenantId};
@@ -81,6 +82,7 @@ async fn every_default_fits_the_kinds_of_this_installation() {
             Prune::KIND => serde_json::from_value::<Prune>(payload).is_ok(),
             ScoreAll::KIND => serde_json::from_value::<ScoreAll>(payload).is_ok(),
             Reconcile::KIND => serde_json::from_value::<Reconcile>(payload).is_ok(),
+            Train::KIND => serde_json::from_value::<Train>(payload).is_ok(),
             other => panic!("{other}: this test does not know its payload"),
         };
         assert!(fits, "{}: {}", default.name, default.payload);

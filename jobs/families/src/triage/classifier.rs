@@ -5,6 +5,9 @@ use serde_json::json;
 use sqlx::PgConnection;
 
 use super::decide::{Opinion, by_rules};
+use super::labels::check_category;
+use super::model::Model;
+use super::models::{ModelVersion, UseError, active_model};
 use super::text::Text;
 use crate::event::{self, Event};
 use crate::telemetry;
@@ -15,13 +18,35 @@ pub(super) async fn classify(
     tenant: TenantId,
     text: &Text,
 ) -> Result<Opinion, sqlx::Error> {
-    degraded(
-        conn,
-        tenant,
-        "there is no model; `fleet triage train` makes one",
-    )
-    .await?;
-    Ok(by_rules(&text.masked))
+    let said = match active_model(conn, tenant).await {
+        Ok(Some((version, model))) => by_model(version, &model, &text.masked),
+        Ok(None) => Err("there is no model; `fleet triage train` makes one".to_owned()),
+        Err(UseError::Database(error)) => return Err(error),
+        Err(UseError::Model { version, source }) => Err(format!("model {version}: {source}")),
+    };
+    match said {
+        Ok(opinion) => Ok(opinion),
+        Err(why) => {
+            degraded(conn, tenant, &why).await?;
+            Ok(by_rules(&text.masked))
+        }
+    }
+}
+
+/// What a model says, and why; an error where its labels are no categories of tickets.
+fn by_model(version: ModelVersion, model: &Model, text: &str) -> Result<Opinion, String> {
+    let said = model.predict(text);
+    check_category(&said.label).map_err(|wrong| format!("model {version}: its label {wrong}"))?;
+    Ok(Opinion {
+        by: version.to_string(),
+        confidence: said.confidence,
+        in_scope: said.in_scope,
+        because: json!({
+            "words": model.explain(text, &said.label), "ranked": said.ranked,
+            "margin": said.margin, "scope_score": said.scope_score,
+        }),
+        category: said.label,
+    })
 }
 
 /// Tells that rules stand in for the model: once an hour, however many tickets there are.

@@ -8,17 +8,29 @@
 //! The kinds: [`ticket`](Ticket) sorts one; [`apply`](Apply) carries out a person's verdict; [`sla_deadline`](SlaDeadline) and
 //! [`sla_sweep`](SlaSweep) watch the clocks ([`sla`]); [`route_backlog`](RouteBacklog) gives partners what they had no room for;
 //! [`digest`](Digest) sums a day up.
+//!
+//! [`model`] is the classifier and knows no database. Labelled texts come in as a [`dataset`]; [`train`](Train) makes a model of
+//! them, [`evaluate`](Evaluate) measures one, and [`promote`](Promote) puts one to use that an admin approved, as [`promotion`]
+//! says. [`models`] keeps them and knows which is in use. The first is made of the tickets that ship with the program
+//! ([`shipped`]).
 
 mod apply;
+mod background;
 mod backlog;
 mod classifier;
+pub mod dataset;
 mod decide;
 mod digest;
+mod evaluate;
+mod evaluations;
 mod gather;
 mod kb;
 mod labels;
 pub mod model;
+mod models;
 mod priority;
+mod promote;
+mod promotion;
 mod record;
 mod reply;
 mod route;
@@ -26,21 +38,30 @@ mod rules;
 mod second_opinion;
 mod sentiment;
 mod settings;
+pub mod shipped;
 mod sla;
 mod sla_deadline;
 mod sla_sweep;
 mod sort;
 mod text;
 mod ticket;
+mod train;
 
 pub use apply::{Apply, check_correction};
+pub use background::Training;
 pub use backlog::{Drained, RouteBacklog, route_backlog};
 pub use digest::{Digest, Digested, digest};
 pub(crate) use digest::{in_review, precision};
+pub use evaluate::{Evaluate, judge};
+pub use evaluations::{
+    CSV_HEADER, Evaluation, csv_after, csv_line, find_evaluation, list_evaluations,
+};
 pub(crate) use gather::partner_for;
 pub use kb::{Article, ArticleError, NewArticle, articles, put_article};
 pub(crate) use labels::{check_category, label};
+pub use models::{Listed, ModelVersion, UseError, active_model, list_models, load};
 pub use priority::{Priority, Raising};
+pub use promote::Promote;
 pub use route::Route;
 pub use second_opinion::Endpoint;
 pub use settings::{InForce, Settings, SettingsError, Sla, set_settings, settings};
@@ -53,6 +74,7 @@ pub use sla_deadline::{SlaDeadline, look};
 pub use sla_sweep::{SlaSweep, Swept, sweep};
 pub use sort::{Sorted, sort};
 pub use ticket::Ticket;
+pub use train::{Train, TrainedModel, keep_trained};
 
 /// What a person is asked about, in the words of the approvals.
 pub const DECISION: &str = "triage";

@@ -11,8 +11,8 @@ use super::lexicon::Feature;
 
 /// Walks over all texts. Later ones move little that the predictions would show.
 pub(super) const WALKS: usize = 12;
-/// The loss against the length of the weights, as 1 / 2C with C = 1.
-const SLACK: f32 = 0.5;
+/// The loss against the length of the weights, as 1 / 2C with C = 2.
+const SLACK: f32 = 0.25;
 /// Steps this small are not taken.
 const STILL: f32 = 1e-3;
 

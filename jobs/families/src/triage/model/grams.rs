@@ -9,7 +9,7 @@ use std::ops::RangeInclusive;
 /// Of a longer text only the beginning is read, in bytes.
 pub const TEXT_MAX: usize = 20_000;
 /// Characters of a piece, the blanks around the word among them.
-const PIECE: RangeInclusive<usize> = 2..=5;
+const PIECE: RangeInclusive<usize> = 1..=5;
 
 /// Something that a text consists of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

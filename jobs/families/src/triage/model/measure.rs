@@ -112,7 +112,8 @@ fn share<T>(all: &[T], is: impl Fn(&T) -> bool) -> Option<f64> {
 
 fn mean(values: impl ExactSizeIterator<Item = f64>) -> f64 {
     let count = values.len().max(1) as f64;
-    values.sum::<f64>() / count
+    // Of nothing at all it is 0, and not the -0 that sums of none begin with.
+    values.fold(0.0, |sum, it| sum + it) / count
 }
 
 fn at_least(inside: &[&Judged], at: &str) -> At {
@@ -236,6 +237,7 @@ mod tests {
         assert_eq!(metrics.oos_auroc, Some(0.5));
         let none = Metrics::of(&[]);
         assert_eq!(none.oos_auroc, None);
+        assert!(none.macro_f1.is_sign_positive());
         assert_eq!(none.at["0.85"].accuracy, None);
         assert!(none.ece.abs() < 1e-9);
     }
