@@ -41,6 +41,7 @@ const TAGS: &[(&str, &str)] = &[
         "tickets",
         "What clients ask for, who answers, and what was promised.",
     ),
+    ("triage", "What tickets are about: texts, models, figures."),
     ("ingest", "Data that comes in by the file."),
     ("platform", "Health, figures, keys, the audit."),
 ];

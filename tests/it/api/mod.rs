@@ -33,4 +33,5 @@ mod steering;
 mod support;
 mod tenants;
 mod tickets;
+mod triage;
 mod why;

@@ -15,6 +15,8 @@ mod support;
 mod tickets;
 mod tickets_create;
 mod tickets_ingest;
+mod triage_datasets;
+mod triage_models;
 
 use utoipa_axum::router::OpenApiRouter;
 
@@ -36,6 +38,8 @@ pub(super) fn router() -> OpenApiRouter<ApiState> {
         .merge(approval_policies::router())
         .merge(tickets::router())
         .merge(support::router())
+        .merge(triage_datasets::router())
+        .merge(triage_models::router())
 }
 
 /// Routes that take much in, or streams of any size.
@@ -45,6 +49,7 @@ pub(super) fn streams() -> OpenApiRouter<ApiState> {
         .merge(clients::bulk())
         .merge(tickets_ingest::router())
         .merge(tickets_create::router())
+        .merge(triage_datasets::streams())
 }
 
 pub(super) fn schemas(schemas: &mut Schemas) {
@@ -63,4 +68,6 @@ pub(super) fn schemas(schemas: &mut Schemas) {
     tickets_create::schemas(schemas);
     tickets_ingest::schemas(schemas);
     support::schemas(schemas);
+    triage_datasets::schemas(schemas);
+    triage_models::schemas(schemas);
 }
