@@ -72,6 +72,21 @@ impl Target {
         self.database_url.is_some() || self.data.is_some()
     }
 
+    /// The data folder, where it is what is meant and nothing runs on it.
+    pub(crate) async fn idle_folder(&self) -> anyhow::Result<Option<PathBuf>> {
+        let folder = match &self.data {
+            Some(data) => data.as_path(),
+            None if self.database_url.is_some() => return Ok(None),
+            None => Path::new(DEFAULT_DATA),
+        };
+        let set = || roles::settings(None, |sources| sources);
+        if self.data.is_none() && set()?.database.url.is_some() {
+            return Ok(None);
+        }
+        let running = fleet_runtime::postgres::running(folder).await?;
+        Ok(running.is_none().then(|| folder.to_owned()))
+    }
+
     /// The URL: a named folder's, else the given one, else the settings', else the default folder's.
     pub(crate) async fn url_or(&self, set: Option<&DatabaseUrl>) -> anyhow::Result<String> {
         if let Some(data) = &self.data {

@@ -4,6 +4,7 @@ mod benchmarks;
 mod commands;
 mod refusals;
 mod running;
+mod triage;
 mod up;
 
 use std::path::Path;

@@ -15,7 +15,7 @@ use super::*;
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A folder that PostgreSQL's own account may enter.
-fn folder() -> TempDir {
+pub(super) fn folder() -> TempDir {
     use std::os::unix::fs::PermissionsExt;
     let folder = tempfile::tempdir().unwrap();
     std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o711)).unwrap();

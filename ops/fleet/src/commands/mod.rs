@@ -23,6 +23,7 @@ mod processes;
 mod queues;
 mod schedules;
 mod tickets;
+mod triage;
 mod up;
 mod why;
 mod workers;
@@ -55,6 +56,7 @@ pub(crate) enum Command {
     Partners(partners::Partners),
     Clients(clients::Clients),
     Assignments(assignments::Assignments),
+    Triage(triage::Triage),
     Approvals(approvals::Approvals),
     Tickets(tickets::Tickets),
     Pg(pg::Pg),
@@ -89,6 +91,7 @@ impl Command {
             Self::Partners(command) => Box::pin(command.run(out)).await,
             Self::Clients(command) => Box::pin(command.run(out)).await,
             Self::Assignments(command) => Box::pin(command.run(out)).await,
+            Self::Triage(command) => Box::pin(command.run(out)).await,
             Self::Approvals(command) => Box::pin(command.run(out)).await,
             Self::Tickets(command) => Box::pin(command.run(out)).await,
             Self::Pg(command) => Box::pin(command.run(out)).await,

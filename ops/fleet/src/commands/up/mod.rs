@@ -20,7 +20,9 @@ use std::process::ExitCode;
 
 use anyhow::{Context, anyhow};
 use clap::Args;
+use fleet_jobs::triage::shipped;
 use fleet_queue::Probes;
+use fleet_queue::transitions::enqueue::enqueue;
 use fleet_runtime::config::Settings;
 use fleet_runtime::lifecycle::{Exit, Lifecycle};
 use fleet_runtime::postgres::{Embedded, Options, PgError};
@@ -150,6 +152,7 @@ async fn get_ready(
     out: Out,
 ) -> anyhow::Result<()> {
     readiness::wait(&database, &welcome.api, welcome.workers as usize).await?;
+    first_model(&database).await?;
     if demo {
         let demo = demo::Demo {
             database,
@@ -159,6 +162,18 @@ async fn get_ready(
         made.context("the demo data could not be made; --no-demo starts without")?;
     }
     welcome.say(out).context("nobody reads what is said")
+}
+
+/// Has the first ticket classifier made, where there is none; nobody waits for it.
+async fn first_model(database: &Database) -> anyhow::Result<()> {
+    let mut tx = database.begin().await?;
+    let Some(job) = shipped::first_model(&mut tx).await? else {
+        return Ok(());
+    };
+    enqueue(&mut tx, &job).await?;
+    tx.commit().await?;
+    database.wake(&[job.queue]).await;
+    Ok(())
 }
 
 /// Lives until asked to stop; meanwhile, and while draining, a server that dies is started again.
