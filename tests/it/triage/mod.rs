@@ -13,6 +13,7 @@ mod editing;
 mod escalation;
 mod intake;
 mod jobs;
+mod models;
 mod opinions;
 mod scale;
 mod sorting;
