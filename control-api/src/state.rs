@@ -3,8 +3,9 @@
 use std::ops::Deref;
 use std::sync::Arc;
 
+use fleet_jobs::acting::act_as;
 use fleet_queue::{Db, TenantId};
-use sqlx::{PgConnection, Postgres, Transaction};
+use sqlx::{Postgres, Transaction};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
@@ -74,28 +75,4 @@ impl ApiState {
         act_as(&mut tx, &tenant.to_string()).await?;
         Ok(tx)
     }
-}
-
-/// Takes the role that owns nothing until the transaction ends, and says whose rows it may see: a tenant's id, or `*`.
-pub(crate) async fn act_as(conn: &mut PgConnection, sees: &str) -> Result<(), sqlx::Error> {
-    sqlx::query!(
-        r#"-- api.act_as
-        SELECT set_config('role', 'fleet_api', true) AS role, set_config('fleet.tenant', $1, true) AS tenant"#,
-        sees,
-    )
-    .fetch_one(conn)
-    .await
-    .map(|_| ())
-}
-
-/// As [`act_as`], until the connection is closed: for work of several transactions. Such a connection must not go back to the pool.
-pub(crate) async fn act_as_session(conn: &mut PgConnection, sees: &str) -> Result<(), sqlx::Error> {
-    sqlx::query!(
-        r#"-- api.act_as_session
-        SELECT set_config('role', 'fleet_api', false) AS role, set_config('fleet.tenant', $1, false) AS tenant"#,
-        sees,
-    )
-    .fetch_one(conn)
-    .await
-    .map(|_| ())
 }

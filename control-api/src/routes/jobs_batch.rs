@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use axum::extract::State;
 use axum::http::StatusCode;
+use fleet_jobs::acting::act_as;
 use fleet_queue::history::Event;
 use fleet_queue::{BATCH_MAX, EnqueueOutcome, Enqueued, JobId, JobState, NewJob, TenantId};
 use schemars::JsonSchema;
@@ -22,7 +23,7 @@ use crate::extract::{BodyOfParts, parse};
 use crate::idempotency::{self, Answer, IdempotencyKey, Use};
 use crate::openapi::Schemas;
 use crate::problem::Problem;
-use crate::state::{ApiState, act_as};
+use crate::state::ApiState;
 use crate::waking::wake_for;
 
 pub(super) fn router() -> OpenApiRouter<ApiState> {

@@ -1,5 +1,6 @@
 //! The job families: what the business does with the fleet, and the registry of their kinds.
 
+pub mod acting;
 pub mod approval;
 pub mod assignment;
 pub mod capacity;

@@ -1,6 +1,8 @@
 //! Campaign metrics over HTTP: bad rows named, tenants kept apart, a stream that breaks off.
 
-use fleet_control_api::Scope;
+use fleet_control_api::Scope as KeyScope;
+use fleet_jobs::acting::Acting;
+use fleet_jobs::metrics::{self, Format, Options, Scope};
 use fleet_queue::TenantId;
 use reqwest::{Method, StatusCode};
 use serde_json::json;
@@ -97,7 +99,7 @@ async fn bad_rows_are_named_and_cost_no_good_one() {
     ingest(&api, &api.admin, "application/json", "{}")
         .await
         .refused(415, "unsupported_media_type", Some("content-type"));
-    let reader = api.key(None, &[Scope::JobsRead]).await;
+    let reader = api.key(None, &[KeyScope::JobsRead]).await;
     ingest(&api, &reader, "text/csv", HEADER)
         .await
         .refused(403, "missing_scope", None);
@@ -111,7 +113,7 @@ async fn a_tenants_stream_brings_its_own_rows_only() {
         .await;
     ingest(&api, &api.admin, "text/csv", market()).await.ok();
     let other = Uuid::new_v4();
-    let key = api.key(Some(other), &[Scope::Ingest]).await;
+    let key = api.key(Some(other), &[KeyScope::Ingest]).await;
     let row = |tenant: Option<Uuid>| {
         json!({ "tenant_id": tenant, "client_id": "c", "campaign_id": "k", "day": "2025-06-01", "impressions": 10, "clicks": 1, "conversions": 0, "spend_micros": 1, "revenue_micros": 1, "currency": "USD", "industry": "retail", "channel": "search" }).to_string()
     };
@@ -170,4 +172,34 @@ async fn a_stream_that_breaks_off_keeps_what_came_before() {
         api.db.text("SELECT current_user::text").await,
         api.db.text("SELECT session_user::text").await
     );
+}
+
+/// Behind a pooler the next transaction on this session may be somebody else's.
+#[tokio::test]
+async fn i12_the_rights_of_a_stream_end_with_each_of_its_transactions() {
+    let db = fleet_tests::database().await;
+    let mut conn = db.conn().await;
+    let whose = "SELECT current_user || ' ' || COALESCE(current_setting('fleet.tenant', true), '')";
+    let before: String = sqlx::query_scalar(whose)
+        .fetch_one(&mut *conn)
+        .await
+        .unwrap();
+    let options = Options {
+        format: Format::Csv,
+        scope: Scope::Tenant(TENANT),
+        source: "a stream".into(),
+    };
+    let mut acting = Acting::narrowed(&mut conn, TENANT.to_string());
+    let report = metrics::ingest(&mut acting, market().as_bytes(), &options, |_| ()).await;
+    assert_eq!(report.unwrap().read, 360);
+    let within: String = sqlx::query_scalar(whose)
+        .fetch_one(&mut *acting.begin().await.unwrap())
+        .await
+        .unwrap();
+    assert_eq!(within, format!("fleet_api {TENANT}"));
+    let after: String = sqlx::query_scalar(whose)
+        .fetch_one(&mut *conn)
+        .await
+        .unwrap();
+    assert_eq!(after, before);
 }

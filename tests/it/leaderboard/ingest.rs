@@ -180,7 +180,7 @@ async fn a_tenants_session_may_bring_its_rows() {
         "bad".to_owned(),
     ];
     let file = format!("{HEADER}\n{}", lines.join("\n"));
-    let report = ingest(&mut session, file.as_bytes(), &options, |_| ())
+    let report = ingest(&mut *session, file.as_bytes(), &options, |_| ())
         .await
         .unwrap();
     assert_eq!((report.accepted, report.quarantined), (1, 1));

@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use fleet_jobs::acting::act_as;
 use fleet_jobs::assignment::Auto;
 use fleet_jobs::clients::{
     Client, ClientPatch, CreateError, Created, Fault, NewClient, change_client, create_client,
@@ -26,7 +27,7 @@ use crate::extract::{Body, Items, Name, OneOrMany, Params, cut_page, fit, page_l
 use crate::idempotency::{self, Answer, IdempotencyKey, Use};
 use crate::openapi::Schemas;
 use crate::problem::Problem;
-use crate::state::{ApiState, act_as};
+use crate::state::ApiState;
 use crate::waking::wake_for;
 
 /// Clients of a request.

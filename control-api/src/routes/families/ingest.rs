@@ -1,8 +1,8 @@
 //! POST /v1/ingest/metrics and /v1/ingest/clients: campaign metrics, and clients, as a stream of CSV or NDJSON, of any size, in bounded
 //! memory.
 //!
-//! Each batch commits by itself, so the role and the tenant are set for the whole session of a connection that serves this
-//! request alone and is closed after it: it never goes back to the pool with them.
+//! Each batch commits by itself, with the caller's rights and on a connection of the request's own: a slow sender keeps none of the
+//! pool's.
 
 use std::io;
 use std::time::Duration;
@@ -11,6 +11,7 @@ use axum::Json;
 use axum::body::{Body, BodyDataStream, Bytes};
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
+use fleet_jobs::acting::Acting;
 use fleet_jobs::assignment::Auto;
 use fleet_jobs::clients::{ClientReport, CreateError, IntakeError, take_clients};
 use fleet_jobs::metrics::{Format, IngestError, IngestReport, Options, Scope as RowScope, ingest};
@@ -32,7 +33,7 @@ use crate::extract::Params;
 use crate::openapi::Schemas;
 use crate::problem::Problem;
 use crate::request_id;
-use crate::state::{ApiState, act_as_session};
+use crate::state::ApiState;
 use crate::waking::wake_for;
 
 pub(super) fn router() -> OpenApiRouter<ApiState> {
@@ -67,11 +68,13 @@ async fn ingest_metrics(
     };
     let rows = patient(body.into_data_stream(), state.settings.request_timeout);
     let mut conn = state.db.acquire("api.ingest").await?.detach();
-    act_as_session(&mut conn, &caller.sees()).await?;
     let input = BufReader::new(StreamReader::new(Box::pin(rows)));
-    let report = ingest(&mut conn, input, &options, |_| {}).await;
+    let mut acting = Acting::narrowed(&mut conn, caller.sees());
+    let report = ingest(&mut acting, input, &options, |_| {}).await;
     let report = report.map_err(refusal)?;
-    record(&mut conn, &caller, &options, &report).await?;
+    let mut tx = acting.begin().await?;
+    record(&mut tx, &caller, &options, &report).await?;
+    tx.commit().await?;
     conn.close().await?;
     Ok(Json(report))
 }
@@ -109,9 +112,9 @@ async fn ingest_clients(
     }
     let lines = patient(body.into_data_stream(), state.settings.request_timeout);
     let mut conn = state.db.acquire("api.ingest").await?.detach();
-    act_as_session(&mut conn, &tenant.to_string()).await?;
     let input = BufReader::new(StreamReader::new(Box::pin(lines)));
-    let report = take_clients(&mut conn, input, format, tenant)
+    let mut acting = Acting::narrowed(&mut conn, tenant.to_string());
+    let report = take_clients(&mut acting, input, format, tenant)
         .await
         .map_err(refused)?;
     let source = format!("request {}", request_id::current());
@@ -122,7 +125,9 @@ async fn ingest_clients(
         ),
         ..Action::on_platform("clients.ingest", &source)
     };
-    audit::record(&mut conn, &caller, action).await?;
+    let mut tx = acting.begin().await?;
+    audit::record(&mut tx, &caller, action).await?;
+    tx.commit().await?;
     conn.close().await?;
     wake_for(&state.db, &[Auto::policy().queue.to_owned()]).await;
     Ok(Json(report))

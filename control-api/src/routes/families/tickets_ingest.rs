@@ -6,6 +6,7 @@ use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::HeaderMap;
+use fleet_jobs::acting::Acting;
 use fleet_jobs::tickets::{ImportReport, import};
 use fleet_queue::{Job, TenantId};
 use serde_json::json;
@@ -21,7 +22,7 @@ use crate::auth::{Caller, Scope};
 use crate::openapi::Schemas;
 use crate::problem::Problem;
 use crate::request_id;
-use crate::state::{ApiState, act_as_session};
+use crate::state::ApiState;
 use crate::waking::wake_for;
 
 pub(super) fn router() -> OpenApiRouter<ApiState> {
@@ -51,9 +52,9 @@ async fn ingest_tickets(
     let format = format(&headers)?;
     let rows = patient(body.into_data_stream(), state.settings.request_timeout);
     let mut conn = state.db.acquire("api.ingest").await?.detach();
-    act_as_session(&mut conn, &caller.sees()).await?;
     let input = BufReader::new(StreamReader::new(Box::pin(rows)));
-    let report = import(&mut conn, input, format, caller.tenant, |_, _| {}).await;
+    let mut acting = Acting::narrowed(&mut conn, caller.sees());
+    let report = import(&mut acting, input, format, caller.tenant, |_, _| {}).await;
     let report = report.map_err(refusal)?;
     let source = format!("request {}", request_id::current());
     let counts =
@@ -63,7 +64,9 @@ async fn ingest_tickets(
         detail: Some(counts),
         ..Action::on_platform("tickets.ingest", &source)
     };
-    audit::record(&mut conn, &caller, action).await?;
+    let mut tx = acting.begin().await?;
+    audit::record(&mut tx, &caller, action).await?;
+    tx.commit().await?;
     conn.close().await?;
     let queue = fleet_jobs::triage::Ticket::policy().queue.to_owned();
     wake_for(&state.db, &[queue]).await;

@@ -7,12 +7,12 @@ use fleet_queue::TenantId;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};
-use sqlx::{Connection, PgConnection};
 use tokio::io::AsyncBufRead;
 use uuid::Uuid;
 
 use super::new_client::{Fault, NewClient};
 use super::store::{CreateError, put_clients};
+use crate::acting::Acting;
 use crate::metrics::Format;
 use crate::metrics::csv::Splitter;
 use crate::metrics::lines::Lines;
@@ -87,12 +87,13 @@ pub enum IntakeError {
 }
 
 /// Reads everything a source has, as clients of one tenant.
-pub async fn take_clients<R: AsyncBufRead + Unpin>(
-    conn: &mut PgConnection,
+pub async fn take_clients<'c, R: AsyncBufRead + Unpin>(
+    conn: impl Into<Acting<'c>>,
     input: R,
     format: Format,
     tenant: TenantId,
 ) -> Result<ClientReport, IntakeError> {
+    let mut conn = conn.into();
     let mut intake = Intake::new(format);
     let mut lines = Lines::new(input);
     let mut last = 0;
@@ -103,10 +104,10 @@ pub async fn take_clients<R: AsyncBufRead + Unpin>(
         last = line.number;
         intake.take(line.number, line.bytes)?;
         if intake.batch.len() >= BATCH {
-            intake.flush(conn, tenant).await?;
+            intake.flush(&mut conn, tenant).await?;
         }
     }
-    intake.flush(conn, tenant).await?;
+    intake.flush(&mut conn, tenant).await?;
     Ok(intake.report)
 }
 
@@ -226,11 +227,7 @@ impl Intake {
         }
     }
 
-    async fn flush(
-        &mut self,
-        conn: &mut PgConnection,
-        tenant: TenantId,
-    ) -> Result<(), IntakeError> {
+    async fn flush(&mut self, conn: &mut Acting<'_>, tenant: TenantId) -> Result<(), IntakeError> {
         if self.batch.is_empty() {
             return Ok(());
         }

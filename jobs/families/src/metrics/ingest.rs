@@ -9,8 +9,9 @@ use std::path::Path;
 
 use schemars::JsonSchema;
 use serde::Serialize;
-use sqlx::PgConnection;
 use tokio::io::AsyncBufRead;
+
+use crate::acting::Acting;
 
 use super::identity;
 use super::intake::Intake;
@@ -138,13 +139,14 @@ pub enum IngestError {
 }
 
 /// Reads everything a source has.
-pub async fn ingest<R: AsyncBufRead + Unpin>(
-    conn: &mut PgConnection,
+pub async fn ingest<'c, R: AsyncBufRead + Unpin>(
+    conn: impl Into<Acting<'c>>,
     input: R,
     options: &Options,
     mut progress: impl FnMut(Progress),
 ) -> Result<IngestReport, IngestError> {
-    let rules = identity::rules(conn, options.scope).await?;
+    let mut conn = conn.into();
+    let rules = identity::rules(&mut *conn.begin().await?, options.scope).await?;
     let mut intake = Intake::new(options, rules);
     let mut lines = Lines::new(input);
     let mut last = 0;
@@ -159,14 +161,14 @@ pub async fn ingest<R: AsyncBufRead + Unpin>(
         last = line.number;
         intake.take(line.number, line.bytes)?;
         if intake.is_full() {
-            intake.flush(conn).await?;
+            intake.flush(&mut conn).await?;
             progress(Progress {
                 bytes: lines.bytes_read(),
                 rows: intake.rows_read(),
             });
         }
     }
-    intake.flush(conn).await?;
+    intake.flush(&mut conn).await?;
     progress(Progress {
         bytes: lines.bytes_read(),
         rows: intake.rows_read(),

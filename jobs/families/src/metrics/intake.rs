@@ -2,8 +2,9 @@
 
 use std::collections::HashSet;
 
-use sqlx::{Connection, PgConnection};
 use uuid::Uuid;
+
+use crate::acting::Acting;
 
 use super::csv::{Header, Splitter};
 use super::identity::Known;
@@ -147,7 +148,7 @@ impl<'o> Intake<'o> {
     }
 
     /// Writes what has been gathered, in one transaction with what it registers.
-    pub(super) async fn flush(&mut self, conn: &mut PgConnection) -> Result<(), IngestError> {
+    pub(super) async fn flush(&mut self, conn: &mut Acting<'_>) -> Result<(), IngestError> {
         let judged = std::mem::take(&mut self.judged);
         let rows: Vec<MetricRow> = judged.iter().map(|judged| judged.row.clone()).collect();
         let mut tx = conn.begin().await?;

@@ -8,12 +8,12 @@ use std::collections::BTreeMap;
 use fleet_queue::TenantId;
 use schemars::JsonSchema;
 use serde::Serialize;
-use sqlx::{Connection, PgConnection};
 use tokio::io::AsyncBufRead;
 
 use super::error::TicketError;
 use super::intake::{NewTicket, create};
 use super::rows::{COLUMNS, row};
+use crate::acting::Acting;
 use crate::metrics::{Format, IngestError, Lines, split};
 
 /// Tickets in a transaction.
@@ -62,13 +62,14 @@ struct Row {
 }
 
 /// Reads everything a source has. `tenant`: whose tickets they are; `None`: each row says.
-pub async fn import<R: AsyncBufRead + Unpin>(
-    conn: &mut PgConnection,
+pub async fn import<'c, R: AsyncBufRead + Unpin>(
+    conn: impl Into<Acting<'c>>,
     input: R,
     format: Format,
     tenant: Option<TenantId>,
     mut progress: impl FnMut(u64, u64),
 ) -> Result<ImportReport, IngestError> {
+    let mut conn = conn.into();
     let mut reader = Reader {
         format,
         tenant,
@@ -88,11 +89,11 @@ pub async fn import<R: AsyncBufRead + Unpin>(
         last = line.number;
         batch.extend(reader.take(line.number, line.bytes)?);
         if batch.len() >= BATCH {
-            reader.store(conn, std::mem::take(&mut batch)).await?;
+            reader.store(&mut conn, std::mem::take(&mut batch)).await?;
             progress(lines.bytes_read(), reader.report.read);
         }
     }
-    reader.store(conn, batch).await?;
+    reader.store(&mut conn, batch).await?;
     progress(lines.bytes_read(), reader.report.read);
     Ok(reader.report)
 }
@@ -172,7 +173,7 @@ impl Reader {
     }
 
     /// Stores a batch, tenant by tenant, in one transaction.
-    async fn store(&mut self, conn: &mut PgConnection, batch: Vec<Row>) -> Result<(), IngestError> {
+    async fn store(&mut self, conn: &mut Acting<'_>, batch: Vec<Row>) -> Result<(), IngestError> {
         let mut by_tenant: BTreeMap<TenantId, Vec<Row>> = BTreeMap::new();
         for row in batch {
             by_tenant.entry(row.tenant).or_default().push(row);

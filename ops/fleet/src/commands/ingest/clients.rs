@@ -45,7 +45,7 @@ impl Clients {
         let database = target.connect().await?;
         // Not in a transaction: each batch commits by itself.
         let mut conn = database.db().acquire("clients.ingest").await?;
-        let report = take_clients(&mut conn, BufReader::new(file), format, self.tenant).await?;
+        let report = take_clients(&mut *conn, BufReader::new(file), format, self.tenant).await?;
         audit::record(
             &mut conn,
             "clients.ingest",

@@ -90,7 +90,7 @@ impl Metrics {
         // Not in a transaction: each batch commits by itself.
         let mut conn = database.db().acquire("metrics.ingest").await?;
         let bar = out.progress().bytes("reading", length);
-        let report = ingest(&mut conn, BufReader::new(file), &options, |progress| {
+        let report = ingest(&mut *conn, BufReader::new(file), &options, |progress| {
             bar.set_position(progress.bytes);
             bar.set_message(format!("{} rows", count(progress.rows as i64)));
         })

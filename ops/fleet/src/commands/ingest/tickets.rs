@@ -48,7 +48,7 @@ impl Tickets {
         let mut conn = database.db().acquire("tickets.import").await?;
         let bar = out.progress().bytes("reading", length);
         let report = import(
-            &mut conn,
+            &mut *conn,
             BufReader::new(file),
             format,
             self.tenant,
