@@ -81,6 +81,31 @@ CREATE TABLE fleet.capacity_priors (
 );
 COMMENT ON TABLE fleet.capacity_priors IS 'What partners of a tier are like, for judging those of whom little is known. Learned anew by each capacity.score_all.';
 
+CREATE FUNCTION fleet.refuse_change() RETURNS trigger
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RAISE EXCEPTION '%.% is only added to', TG_TABLE_SCHEMA, TG_TABLE_NAME USING ERRCODE = 'FL002', HINT = 'Add a row that says what holds from now on.';
+END $$;
+COMMENT ON FUNCTION fleet.refuse_change() IS 'For tables whose rows are a history.';
+
+CREATE TABLE fleet.capacity_settings (
+    tenant_id  uuid NOT NULL DEFAULT '00000000-0000-0000-0000-000000000000' CHECK (tenant_id = '00000000-0000-0000-0000-000000000000'),
+    version    integer NOT NULL CHECK (version > 0),
+    settings   jsonb NOT NULL CHECK (jsonb_typeof(settings) = 'object' AND pg_column_size(settings) <= 8192),
+    changed_by text NOT NULL CHECK (length(changed_by) BETWEEN 1 AND 200),
+    reason     fleet.reason_text,
+    changed_at timestamptz NOT NULL DEFAULT fleet.clock(),
+    PRIMARY KEY (tenant_id, version),
+    CONSTRAINT capacity_settings_name_loads CHECK (jsonb_typeof(settings #> '{loads,ticket}') IS NOT DISTINCT FROM 'number'
+        AND jsonb_typeof(settings #> '{loads,campaign}') IS NOT DISTINCT FROM 'number')
+);
+COMMENT ON TABLE fleet.capacity_settings IS 'Weights, tiers'' caps and thresholds by version; the latest holds. A score names the version it used, so none is ever changed or removed.';
+COMMENT ON COLUMN fleet.capacity_settings.settings IS 'Checked by fleet_jobs::capacity::Settings when saved and when used; what is left out has its default, except loads, which capacity.reconcile reads here.';
+INSERT INTO fleet.capacity_settings (version, settings, changed_by, reason) VALUES (1, '{
+    "weights": {"sla": 0.40, "response": 0.25, "success": 0.35}, "caps": {"standard": 15, "senior": 30}, "loads": {"ticket": 0.1, "campaign": 0.05},
+    "sla_strength": 20, "response_half_life": 4, "response_unknown": 0.5, "slot": 1, "near_full": 0.1, "margin": 0.05, "news": 5}', 'migration', 'what the platform begins with');
+CREATE TRIGGER only_added_to BEFORE UPDATE OR DELETE ON fleet.capacity_settings FOR EACH ROW EXECUTE FUNCTION fleet.refuse_change();
+
 CREATE TABLE fleet.partner_capacity (
     tenant_id      uuid NOT NULL,
     partner_id     uuid NOT NULL,
@@ -92,11 +117,12 @@ CREATE TABLE fleet.partner_capacity (
     components     jsonb NOT NULL CHECK (jsonb_typeof(components) = 'object'),
     inputs_version bigint NOT NULL CHECK (inputs_version > 0),
     computed_at    timestamptz NOT NULL,
+    settings_version integer NOT NULL,
     PRIMARY KEY (tenant_id, partner_id),
     FOREIGN KEY (tenant_id, partner_id) REFERENCES fleet.partners ON DELETE CASCADE
 ) WITH (fillfactor = 70);  -- every row is rewritten each hour
 COMMENT ON TABLE fleet.partner_capacity IS 'Each partner''s capacity as it was computed last.';
-COMMENT ON COLUMN fleet.partner_capacity.level IS 'Falls at a headroom of 0.1 and 0, rises again only 0.05 above, so that an alert does not flap.';
+COMMENT ON COLUMN fleet.partner_capacity.level IS 'Falls at a headroom of 0.1 and 0, rises again only 0.05 above, as the settings begin, so that an alert does not flap.';
 COMMENT ON COLUMN fleet.partner_capacity.components IS 'What the score is made of, with the figures that each part rests on.';
 COMMENT ON COLUMN fleet.partner_capacity.inputs_version IS 'Rises with each computation. One is stored only over the version that it read with its inputs, so an older never takes the place of a newer.';
 CREATE UNIQUE INDEX partner_capacity_by_id ON fleet.partner_capacity (partner_id);
@@ -110,6 +136,7 @@ CREATE TABLE fleet.capacity_history (
     score       numeric(5, 2) NOT NULL,
     level       text NOT NULL,
     computed_at timestamptz NOT NULL,
+    settings_version integer NOT NULL,
     PRIMARY KEY (tenant_id, partner_id, inputs_version)
 );
 COMMENT ON TABLE fleet.capacity_history IS 'Every capacity that differed from the one before it. Only added to; capacity.reconcile drops what is over 400 days old.';
@@ -173,6 +200,21 @@ END $$;
 COMMENT ON FUNCTION fleet.ask_capacity(uuid[]) IS 'Enqueues the scoring of these partners, as far as they have been scored before.';
 REVOKE ALL ON FUNCTION fleet.ask_capacity(uuid[]) FROM PUBLIC;
 
+-- Everybody is scored anew by what holds from now on, whoever stores it.
+CREATE FUNCTION fleet.capacity_settings_changed() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF EXISTS (SELECT FROM fleet.kind AS k WHERE k.kind = 'capacity.score_all') THEN
+        PERFORM fleet.enqueue('capacity.score_all', '{}', jsonb_build_object('tenant_id', '00000000-0000-0000-0000-000000000000',
+            'unique', jsonb_build_object('key', 'capacity.score_all settings', 'scope', 'started')));
+    END IF;
+    RETURN NULL;
+EXCEPTION WHEN SQLSTATE 'FL004' THEN
+    RETURN NULL; -- The queue is full: the hourly pass finds it.
+END $$;
+COMMENT ON FUNCTION fleet.capacity_settings_changed() IS 'After another version of the settings: asks for everybody''s score.';
+CREATE TRIGGER capacity_settings_changed AFTER INSERT ON fleet.capacity_settings FOR EACH ROW EXECUTE FUNCTION fleet.capacity_settings_changed();
+
 CREATE FUNCTION fleet.capacity_input_changed() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -222,15 +264,18 @@ ALTER TABLE fleet.partner_tickets ENABLE ROW LEVEL SECURITY;
 ALTER TABLE fleet.campaign_outcomes ENABLE ROW LEVEL SECURITY;
 ALTER TABLE fleet.partner_leaves ENABLE ROW LEVEL SECURITY;
 ALTER TABLE fleet.capacity_priors ENABLE ROW LEVEL SECURITY;
+ALTER TABLE fleet.capacity_settings ENABLE ROW LEVEL SECURITY;
 ALTER TABLE fleet.partner_capacity ENABLE ROW LEVEL SECURITY;
 ALTER TABLE fleet.capacity_history ENABLE ROW LEVEL SECURITY;
 CREATE POLICY own_tenant ON fleet.client_assignments USING (fleet.may_see(tenant_id));
 CREATE POLICY own_tenant ON fleet.partner_tickets USING (fleet.may_see(tenant_id));
 CREATE POLICY own_tenant ON fleet.campaign_outcomes USING (fleet.may_see(tenant_id));
 CREATE POLICY own_tenant ON fleet.partner_leaves USING (fleet.may_see(tenant_id));
+CREATE POLICY own_tenant ON fleet.capacity_settings USING (fleet.may_see(tenant_id));
 CREATE POLICY own_tenant ON fleet.capacity_priors USING (fleet.may_see(tenant_id));
 CREATE POLICY own_tenant ON fleet.partner_capacity USING (fleet.may_see(tenant_id));
 CREATE POLICY own_tenant ON fleet.capacity_history USING (fleet.may_see(tenant_id));
 GRANT SELECT ON fleet.client_assignments, fleet.partner_tickets, fleet.campaign_outcomes, fleet.partner_leaves, fleet.partner_capacity, fleet.capacity_history TO fleet_api;
+GRANT SELECT, INSERT ON fleet.capacity_settings TO fleet_api;
 GRANT UPDATE (max_load, status, name, active_since, industries, channels, languages, regions, serves, zone, work_days, opens, closes) ON fleet.partners TO fleet_api;
 GRANT INSERT, DELETE ON fleet.partner_leaves TO fleet_api;

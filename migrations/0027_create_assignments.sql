@@ -17,12 +17,6 @@ INSERT INTO fleet.assignment_settings (version, settings, changed_by, reason) VA
     "recent_full": 5, "unranked_percentile": 0.5, "high_value_budget_micros": 10000000000, "top_share": 0.2,
     "reservation_hours": 24, "confidence_slope": 12, "review_high_value": false, "alert_hours": 24, "rebalance_to": 0.8}', 'migration', 'what the platform begins with');
 
-CREATE FUNCTION fleet.refuse_change() RETURNS trigger
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
-BEGIN
-    RAISE EXCEPTION '%.% is only added to', TG_TABLE_SCHEMA, TG_TABLE_NAME USING ERRCODE = 'FL002', HINT = 'Add a row that says what holds from now on.';
-END $$;
-COMMENT ON FUNCTION fleet.refuse_change() IS 'For tables whose rows are a history.';
 CREATE TRIGGER only_added_to BEFORE UPDATE OR DELETE ON fleet.assignment_settings FOR EACH ROW EXECUTE FUNCTION fleet.refuse_change();
 
 CREATE TABLE fleet.assignment_decisions (

@@ -55,6 +55,9 @@ pub(crate) fn of(operation_id: &str) -> Option<Value> {
         "changeAssignmentSettings" => {
             json!({ "settings": { "reservation_hours": 48 }, "reason": "the team is small" })
         }
+        "changeCapacitySettings" => {
+            json!({ "settings": { "caps": { "standard": 12 } }, "reason": "the team is small" })
+        }
         "refreshLeaderboard" => json!({ "dry_run": true }),
         "clearHold" | "approvePromotion" | "rejectPromotion" => {
             json!({ "note": "looked at with the partner" })

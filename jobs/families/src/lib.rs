@@ -12,6 +12,7 @@ pub mod leaderboard;
 pub mod metrics;
 pub mod partners;
 pub mod rates;
+pub mod settings;
 pub mod telemetry;
 pub mod tickets;
 pub mod triage;

@@ -137,3 +137,43 @@ async fn a_score_is_asked_for_once_while_it_waits() {
     assert_eq!(second.status, 200);
     assert_eq!(first.body["id"], second.body["id"]);
 }
+
+#[tokio::test]
+async fn what_capacities_are_weighed_by_is_the_platforms_and_has_versions() {
+    let api = office().await;
+    let path = "/v1/capacity/settings";
+    let theirs = api
+        .key(Some(TENANT), &[Scope::JobsRead, Scope::JobsManage])
+        .await;
+    api.get_as(&theirs, path)
+        .await
+        .refused(403, "platform_only", None);
+    let change = json!({ "settings": { "caps": { "standard": 2 } }, "reason": "fewer at once" });
+    let changed = api.put(path, change).await.ok();
+    assert_eq!(
+        pick(
+            &changed,
+            [
+                "version",
+                "settings/caps/standard",
+                "settings/caps/senior",
+                "reason"
+            ]
+        ),
+        json!([2, 2.0, 30.0, "fewer at once"])
+    );
+    let bad = json!({ "settings": { "weights": { "sla": 0.5 } } });
+    api.put(path, bad)
+        .await
+        .refused(422, "invalid_field", Some("settings.weights"));
+    let held = api.get(path).await.ok();
+    let versions = held["versions"].as_array().map(Vec::len);
+    assert_eq!(versions, Some(2), "what was refused is none");
+    let asked = "SELECT count(*) FROM fleet.job WHERE kind = 'capacity.score_all'";
+    assert_eq!(api.db.number(asked).await, 1);
+    let now = sqlx::query_scalar("SELECT fleet.clock()");
+    let now = now.fetch_one(&api.db.pool).await.unwrap();
+    score_all(&api.db.pool, now).await.unwrap();
+    let ann = api.get(&at(OURS)).await.ok();
+    assert_eq!(pick(&ann, ["cap", "settings_version"]), json!([2.0, 2]));
+}

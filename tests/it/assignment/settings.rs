@@ -1,8 +1,9 @@
 //! Settings are rows with history: the latest holds, a decision names its version, and the past stays.
 
 use fleet_jobs::assignment::{
-    Settings, SettingsError, Weights, change_settings, current_settings, settings_history,
+    Settings, Weights, change_settings, current_settings, settings_history,
 };
+use fleet_jobs::settings::SettingsError;
 
 use super::house::House;
 
@@ -57,7 +58,7 @@ async fn a_change_is_a_version_that_the_next_decision_names() {
     house.db.execute("INSERT INTO fleet.assignment_settings (version, settings, changed_by) VALUES (3, '{\"weight\": 1}', 'test')").await;
     assert!(matches!(
         current_settings(&mut conn).await,
-        Err(SettingsError::Stored(3, _))
+        Err(SettingsError::Stored { version: 3, .. })
     ));
     let (state, reason) = house
         .run(fleet_queue::NewJob::of(&fleet_jobs::assignment::Auto::of(

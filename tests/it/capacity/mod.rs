@@ -12,3 +12,4 @@ mod office;
 mod reconciling;
 mod scale;
 mod scoring;
+mod settings;

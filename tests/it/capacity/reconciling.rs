@@ -69,7 +69,7 @@ async fn history_is_kept_for_four_hundred_days() {
     office
         .db
         .execute("INSERT INTO fleet.capacity_history
-            SELECT tenant_id, partner_id, 100 + d, load, cap, score, level, now() - d * interval '1 day' FROM fleet.capacity_history, unnest(ARRAY[399, 401]) d")
+            SELECT tenant_id, partner_id, 100 + d, load, cap, score, level, now() - d * interval '1 day', settings_version FROM fleet.capacity_history, unnest(ARRAY[399, 401]) d")
         .await;
     assert_eq!(reconcile(&office.db.pool).await.unwrap().forgotten, 1);
     assert_eq!(office.ann().await.history.len(), 2);

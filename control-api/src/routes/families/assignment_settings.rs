@@ -3,7 +3,8 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use fleet_jobs::assignment::{Settings, SettingsError, Version, change_settings, settings_history};
+use fleet_jobs::assignment::{Settings, change_settings, settings_history};
+use fleet_jobs::settings::{SettingsError, Version};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use utoipa_axum::router::OpenApiRouter;
@@ -16,7 +17,7 @@ use crate::openapi::Schemas;
 use crate::problem::Problem;
 use crate::state::ApiState;
 
-/// Versions that are shown.
+/// AssignmentVersions that are shown.
 const VERSIONS: i64 = 50;
 
 pub(super) fn router() -> OpenApiRouter<ApiState> {
@@ -24,20 +25,22 @@ pub(super) fn router() -> OpenApiRouter<ApiState> {
 }
 
 pub(super) fn schemas(schemas: &mut Schemas) {
-    schemas.add::<Versions>().add::<SettingsBody>();
+    schemas
+        .add::<AssignmentVersions>()
+        .add::<AssignmentSettingsBody>();
 }
 
 /// What held, and since when.
 #[derive(Debug, Serialize, JsonSchema)]
-struct Versions {
+struct AssignmentVersions {
     /// The newest first, which holds; at most 50.
-    versions: Vec<Version>,
+    versions: Vec<Version<Settings>>,
 }
 
 /// What shall hold.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct SettingsBody {
+struct AssignmentSettingsBody {
     /// All of it: what is left out has its default, not what held before.
     settings: Settings,
     /// Why; at most 1,000 characters.
@@ -48,17 +51,17 @@ struct SettingsBody {
 /// Look at the assignment settings.
 #[utoipa::path(
     get, path = "/v1/assignments/settings", tag = "assignments", operation_id = "getAssignmentSettings",
-    responses((status = 200, description = "The settings with their past.", body = ref("#/components/schemas/Versions")))
+    responses((status = 200, description = "The settings with their past.", body = ref("#/components/schemas/AssignmentVersions")))
 )]
 async fn settings(
     State(state): State<ApiState>,
     caller: Caller,
-) -> Result<Json<Versions>, Problem> {
+) -> Result<Json<AssignmentVersions>, Problem> {
     caller.need_platform(Scope::JobsRead)?;
     let mut tx = state.acting(&caller).await?;
     let versions = settings_history(&mut tx, VERSIONS).await.map_err(refused)?;
     tx.commit().await?;
-    Ok(Json(Versions { versions }))
+    Ok(Json(AssignmentVersions { versions }))
 }
 
 /// Change the assignment settings.
@@ -66,16 +69,16 @@ async fn settings(
 /// Adds a version; decisions from now on name it.
 #[utoipa::path(
     put, path = "/v1/assignments/settings", tag = "assignments", operation_id = "changeAssignmentSettings",
-    request_body(content = ref("#/components/schemas/SettingsBody"), content_type = "application/json"),
-    responses((status = 200, description = "What holds now.", body = ref("#/components/schemas/Version")))
+    request_body(content = ref("#/components/schemas/AssignmentSettingsBody"), content_type = "application/json"),
+    responses((status = 200, description = "What holds now.", body = ref("#/components/schemas/AssignmentSettingsVersion")))
 )]
 async fn change(
     State(state): State<ApiState>,
     caller: Caller,
-    body: Body<SettingsBody>,
-) -> Result<Json<Version>, Problem> {
+    body: Body<AssignmentSettingsBody>,
+) -> Result<Json<Version<Settings>>, Problem> {
     caller.need_platform(Scope::JobsManage)?;
-    let SettingsBody { settings, reason } = body.value;
+    let AssignmentSettingsBody { settings, reason } = body.value;
     if reason.as_ref().is_some_and(|it| it.chars().count() > 1000) {
         return Err(Problem::invalid(
             "reason",
@@ -95,12 +98,13 @@ async fn change(
     Ok(Json(version))
 }
 
-fn refused(error: SettingsError) -> Problem {
+/// Why a family's settings cannot be kept or used, as a problem.
+pub(super) fn refused(error: SettingsError) -> Problem {
     let detail = error.to_string();
     match error {
         SettingsError::Field { field, .. } => Problem::invalid(format!("settings.{field}"), detail),
         SettingsError::Database(error) => error.into(),
-        SettingsError::Stored(..) | SettingsError::Missing => {
+        SettingsError::Stored { .. } | SettingsError::Missing(_) => {
             Problem::new(StatusCode::CONFLICT, "settings_unusable", detail)
         }
     }

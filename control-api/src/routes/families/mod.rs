@@ -5,6 +5,7 @@ mod approvals;
 mod assignment_settings;
 mod assignments;
 mod capacity;
+mod capacity_settings;
 mod clients;
 mod holds;
 mod ingest;
@@ -31,6 +32,7 @@ pub(super) fn router() -> OpenApiRouter<ApiState> {
         .merge(promotions::router())
         .merge(partners::router())
         .merge(capacity::router())
+        .merge(capacity_settings::router())
         .merge(clients::router())
         .merge(assignments::router())
         .merge(assignment_settings::router())
@@ -58,6 +60,7 @@ pub(super) fn schemas(schemas: &mut Schemas) {
     promotions::schemas(schemas);
     partners::schemas(schemas);
     capacity::schemas(schemas);
+    capacity_settings::schemas(schemas);
     clients::schemas(schemas);
     assignments::schemas(schemas);
     assignment_settings::schemas(schemas);

@@ -18,8 +18,9 @@ use super::client::{self, ClientError};
 use super::decision::Mode;
 use super::follow_up::once;
 use super::rationale::Rules;
-use super::settings::{SettingsError, current_settings};
+use super::settings::current_settings;
 use super::standing;
+use crate::settings::SettingsError;
 use crate::telemetry;
 
 /// Partners that a caller may exclude.
@@ -127,14 +128,9 @@ impl Job for Auto {
 
 /// What the decisions of this moment share.
 pub(super) async fn rules(conn: &mut PgConnection, run: Option<Uuid>) -> Result<Rules, JobError> {
-    let stored = current_settings(conn).await;
-    let version = stored.map_err(|error| {
-        if error.is_passing() {
-            JobError::from(error)
-        } else {
-            JobError::discard(error.to_string())
-        }
-    })?;
+    let version = current_settings(conn)
+        .await
+        .map_err(SettingsError::into_job_error)?;
     Ok(Rules {
         settings: version.settings,
         version: version.version,

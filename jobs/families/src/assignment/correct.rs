@@ -9,8 +9,9 @@ use uuid::Uuid;
 
 use super::client;
 use super::partner::obstacle;
-use super::settings::{SettingsError, current_settings};
+use super::settings::current_settings;
 use crate::approval::CorrectionError;
+use crate::settings::SettingsError;
 
 /// Another partner.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

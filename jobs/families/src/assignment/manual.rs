@@ -11,10 +11,11 @@ use super::assign::{lock_all, take_back};
 use super::client::{self, Client, ClientError};
 use super::decision::{self, Decision, Mode};
 use super::partner::obstacle;
-use super::settings::{SettingsError, current_settings};
+use super::settings::current_settings;
 use super::slot::{self, Claim, Taken};
 use super::waitlist;
 use crate::event::{self, Event};
+use crate::settings::SettingsError;
 use crate::telemetry;
 
 /// What a person wants.

@@ -1,13 +1,18 @@
 //! What assignments are weighed by: rows with history. A change is a new version, because decisions name the one they used.
 
-use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 
+use crate::settings::{SettingsError, Stored, Version, unless};
+
+/// Whose settings they are.
+const FAMILY: &str = "assignment";
+
 /// How much each part of a score counts. The first four are added, the last is taken off.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
+#[schemars(rename = "AssignmentWeights")]
 pub struct Weights {
     /// The partner's capacity score.
     pub capacity: f64,
@@ -50,6 +55,7 @@ impl Weights {
 /// Weights and thresholds. What is left out has its default; what is unknown is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
+#[schemars(rename = "AssignmentSettings")]
 pub struct Settings {
     /// How much each part of a score counts.
     pub weights: Weights,
@@ -87,52 +93,6 @@ impl Default for Settings {
             alert_hours: 24,
             rebalance_to: 0.8,
         }
-    }
-}
-
-/// Settings as they were from some time on.
-#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
-pub struct Version {
-    /// Rises by one with each change.
-    pub version: i32,
-    /// What held.
-    pub settings: Settings,
-    /// Who changed it.
-    pub changed_by: String,
-    /// Why.
-    pub reason: Option<String>,
-    /// Since when.
-    pub changed_at: DateTime<Utc>,
-}
-
-/// Why settings cannot be used, or kept.
-#[derive(Debug, thiserror::Error)]
-pub enum SettingsError {
-    /// A figure is out of bounds.
-    #[error("{field} is {given}; {expected}")]
-    Field {
-        /// Its path, as in `weights.capacity`.
-        field: &'static str,
-        /// What it is.
-        given: String,
-        /// What would be right.
-        expected: &'static str,
-    },
-    /// What is stored does not read as settings.
-    #[error("version {0} of the assignment settings cannot be read: store a version that can")]
-    Stored(i32, #[source] serde_json::Error),
-    /// There are none.
-    #[error("there are no assignment settings: store a version")]
-    Missing,
-    /// The database did not carry it out.
-    #[error("the database did not carry it out")]
-    Database(#[from] sqlx::Error),
-}
-
-impl SettingsError {
-    /// Whether trying again may help.
-    pub(super) fn is_passing(&self) -> bool {
-        matches!(self, Self::Database(_))
     }
 }
 
@@ -185,34 +145,19 @@ impl Settings {
     }
 }
 
-fn unless(
-    good: bool,
-    field: &'static str,
-    given: impl Into<serde_json::Value>,
-    expected: &'static str,
-) -> Result<(), SettingsError> {
-    if good {
-        return Ok(());
-    }
-    Err(SettingsError::Field {
-        field,
-        given: given.into().to_string(),
-        expected,
-    })
-}
-
 /// What holds now.
-pub async fn current_settings(conn: &mut PgConnection) -> Result<Version, SettingsError> {
+pub async fn current_settings(conn: &mut PgConnection) -> Result<Version<Settings>, SettingsError> {
     let mut versions = settings_history(conn, 1).await?;
-    versions.pop().ok_or(SettingsError::Missing)
+    versions.pop().ok_or(SettingsError::Missing(FAMILY))
 }
 
 /// The latest versions, newest first.
 pub async fn settings_history(
     conn: &mut PgConnection,
     limit: i64,
-) -> Result<Vec<Version>, SettingsError> {
-    let rows = sqlx::query!(
+) -> Result<Vec<Version<Settings>>, SettingsError> {
+    let rows = sqlx::query_as!(
+        Stored,
         r#"-- assignment.settings
         SELECT version, settings, changed_by, reason AS "reason: String", changed_at
         FROM fleet.assignment_settings
@@ -223,34 +168,7 @@ pub async fn settings_history(
     )
     .fetch_all(conn)
     .await?;
-    let version = |row: Row| {
-        let settings = serde_json::from_value(row.settings);
-        Ok(Version {
-            settings: settings.map_err(|error| SettingsError::Stored(row.version, error))?,
-            version: row.version,
-            changed_by: row.changed_by,
-            reason: row.reason,
-            changed_at: row.changed_at,
-        })
-    };
-    rows.into_iter()
-        .map(|row| Row {
-            version: row.version,
-            settings: row.settings,
-            changed_by: row.changed_by,
-            reason: row.reason,
-            changed_at: row.changed_at,
-        })
-        .map(version)
-        .collect()
-}
-
-struct Row {
-    version: i32,
-    settings: serde_json::Value,
-    changed_by: String,
-    reason: Option<String>,
-    changed_at: DateTime<Utc>,
+    rows.into_iter().map(|row| row.read(FAMILY)).collect()
 }
 
 /// Adds a version, which holds from now on.
@@ -259,7 +177,7 @@ pub async fn change_settings(
     settings: &Settings,
     by: &str,
     reason: Option<&str>,
-) -> Result<Version, SettingsError> {
+) -> Result<Version<Settings>, SettingsError> {
     settings.check()?;
     let value = serde_json::to_value(settings).expect("plain numbers");
     sqlx::query!(

@@ -1,6 +1,7 @@
 //! The score, as a pure function of what is known of a partner.
 //!
-//! `score = 100 · √H · (0.40 S + 0.25 R + 0.35 C)`, rounded to hundredths, where
+//! `score = 100 · √H · (0.40 S + 0.25 R + 0.35 C)`, rounded to hundredths; these figures and those below are the platform's to begin with
+//! ([`Settings`]). In it
 //! - `H = clamp(1 − load / cap, 0, 1)` is headroom, the load being clients' weights + 0.1 a ticket on the clock + 0.05 a running campaign;
 //! - `S = (hits + 20 m) / (n + 20)` is the share of promises kept in ninety days, drawn towards the tier's mean `m`;
 //! - `R = exp(−ln 2 · h / 4)` falls by half for every four working hours `h` of the median first response;
@@ -13,24 +14,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::priors::TierPrior;
-
-/// What each part counts; they add up to 1, so that the score ends at 100.
-const SLA_WEIGHT: f64 = 0.40;
-const RESPONSE_WEIGHT: f64 = 0.25;
-const SUCCESS_WEIGHT: f64 = 0.35;
-
-/// What an open ticket and a running campaign add to the load.
-const TICKET_LOAD: f64 = 0.1;
-const CAMPAIGN_LOAD: f64 = 0.05;
-
-/// As many promises at the tier's mean are imagined beside a partner's own; with as many of its own it is fully known.
-const SLA_STRENGTH: f64 = 20.0;
-/// Working hours of first response that halve `R`.
-const RESPONSE_HALF_LIFE: f64 = 4.0;
-/// `R` of a partner who has answered nothing yet.
-const RESPONSE_UNKNOWN: f64 = 0.5;
-/// The weight of a client as most are: with less room than that there is no free slot.
-const SLOT: f64 = 1.0;
+use super::settings::Settings;
 
 /// What is known of a partner.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -85,44 +69,34 @@ pub struct Scored {
 
 impl Inputs {
     /// What it is busy with, to the hundredth: every part is a multiple of 0.05, so the rounding only takes off what binary fractions add.
-    pub fn load(&self) -> f64 {
+    pub fn load(&self, settings: &Settings) -> f64 {
         hundredths(
             self.clients_weight
-                + TICKET_LOAD * self.open_tickets as f64
-                + CAMPAIGN_LOAD * self.active_campaigns as f64,
+                + settings.loads.ticket * self.open_tickets as f64
+                + settings.loads.campaign * self.active_campaigns as f64,
         )
     }
 
-    fn headroom(&self) -> f64 {
-        if self.cap > 0.0 {
-            (1.0 - self.load() / self.cap).clamp(0.0, 1.0)
-        } else {
-            0.0
-        }
-    }
-
-    fn response(&self) -> f64 {
-        self.response_hours.map_or(RESPONSE_UNKNOWN, |hours| {
-            (-std::f64::consts::LN_2 * hours / RESPONSE_HALF_LIFE).exp()
-        })
-    }
-
-    fn takes_work(&self) -> bool {
-        !self.away && self.load() + SLOT <= self.cap
+    fn response(&self, settings: &Settings) -> f64 {
+        self.response_hours
+            .map_or(settings.response_unknown, |hours| {
+                (-std::f64::consts::LN_2 * hours / settings.response_half_life).exp()
+            })
     }
 }
 
 /// Scores a partner against what its tier is like.
-pub fn score(inputs: &Inputs, prior: &TierPrior) -> Scored {
+pub fn score(inputs: &Inputs, prior: &TierPrior, settings: &Settings) -> Scored {
+    let load = inputs.load(settings);
     let components = Components {
-        headroom: inputs.headroom(),
+        headroom: headroom(load, inputs.cap),
         sla: drawn(
             inputs.sla_hits,
             inputs.sla_total,
             prior.sla_mean,
-            SLA_STRENGTH,
+            settings.sla_strength,
         ),
-        response: inputs.response(),
+        response: inputs.response(settings),
         success: drawn(
             inputs.successes,
             inputs.outcomes,
@@ -130,19 +104,29 @@ pub fn score(inputs: &Inputs, prior: &TierPrior) -> Scored {
             prior.success_strength,
         ),
     };
-    let quality = SLA_WEIGHT * components.sla
-        + RESPONSE_WEIGHT * components.response
-        + SUCCESS_WEIGHT * components.success;
-    let score = if inputs.takes_work() {
+    let weights = &settings.weights;
+    let quality = weights.sla * components.sla
+        + weights.response * components.response
+        + weights.success * components.success;
+    let takes_work = !inputs.away && load + settings.slot <= inputs.cap;
+    let score = if takes_work {
         hundredths(100.0 * components.headroom.sqrt() * quality)
     } else {
         0.0
     };
     Scored {
-        load: inputs.load(),
+        load,
         score,
-        confidence: (inputs.sla_total as f64 / SLA_STRENGTH).min(1.0),
+        confidence: (inputs.sla_total as f64 / settings.sla_strength).min(1.0),
         components,
+    }
+}
+
+fn headroom(load: f64, cap: f64) -> f64 {
+    if cap > 0.0 {
+        (1.0 - load / cap).clamp(0.0, 1.0)
+    } else {
+        0.0
     }
 }
 
@@ -159,6 +143,7 @@ fn hundredths(value: f64) -> f64 {
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::settings::{Loads, Weights};
     use super::*;
 
     const PRIOR: TierPrior = TierPrior {
@@ -166,6 +151,11 @@ mod tests {
         success_mean: 0.6,
         success_strength: 50.0,
     };
+
+    /// By what the platform begins with.
+    fn now(inputs: &Inputs, prior: &TierPrior) -> Scored {
+        score(inputs, prior, &Settings::default())
+    }
 
     fn known() -> Inputs {
         Inputs {
@@ -185,7 +175,7 @@ mod tests {
     #[test]
     fn a_partner_worked_out_by_hand() {
         // Load 6 + 1 + 0.5; H = 1/2; S = (38 + 18) / 60; R = 1/2; C = (20 + 30) / 75.
-        let scored = score(&known(), &PRIOR);
+        let scored = now(&known(), &PRIOR);
         assert_eq!((scored.load, scored.confidence), (7.5, 1.0));
         let parts = scored.components;
         assert!((parts.headroom - 0.5).abs() < 1e-12 && (parts.response - 0.5).abs() < 1e-12);
@@ -196,12 +186,55 @@ mod tests {
     }
 
     #[test]
+    fn every_setting_counts() {
+        // Load 6 + 2 + 1; H = 1/4 of a cap of 12; S = (38 + 36) / 80; R = 1/4; C as above.
+        let settings = Settings {
+            weights: Weights {
+                sla: 0.5,
+                response: 0.5,
+                success: 0.0,
+            },
+            loads: Loads {
+                ticket: 0.2,
+                campaign: 0.1,
+            },
+            sla_strength: 40.0,
+            response_half_life: 2.0,
+            slot: 3.0,
+            ..Settings::default()
+        };
+        let busy = Inputs {
+            cap: 12.0,
+            ..known()
+        };
+        let scored = score(&busy, &PRIOR, &settings);
+        assert_eq!((scored.load, scored.confidence), (9.0, 1.0));
+        // 100 · 1/2 · (0.4625 + 0.125)
+        assert!((scored.score - 29.38).abs() < 1e-9, "{scored:?}");
+        let wider = Settings {
+            slot: 3.1,
+            ..settings
+        };
+        assert!(score(&busy, &PRIOR, &wider).score <= 0.0);
+        let silent = Inputs {
+            response_hours: None,
+            ..busy
+        };
+        let unknown = Settings {
+            response_unknown: 0.9,
+            ..settings
+        };
+        let parts = score(&silent, &PRIOR, &unknown).components;
+        assert!((parts.response - 0.9).abs() < 1e-12);
+    }
+
+    #[test]
     fn a_newcomer_is_taken_for_what_its_tier_is_like() {
         let newcomer = Inputs {
             cap: 15.0,
             ..Inputs::default()
         };
-        let scored = score(&newcomer, &PRIOR);
+        let scored = now(&newcomer, &PRIOR);
         let parts = scored.components;
         assert_eq!(
             (parts.headroom, parts.sla, parts.response, parts.success),
@@ -215,7 +248,7 @@ mod tests {
         let scores = |change: fn(&mut Inputs)| {
             let mut inputs = known();
             change(&mut inputs);
-            score(&inputs, &PRIOR).score > 0.0
+            now(&inputs, &PRIOR).score > 0.0
         };
         assert!(scores(|_| ()));
         assert!(!scores(|it| it.away = true), "paused or on leave");
@@ -263,7 +296,7 @@ mod tests {
     proptest! {
         #[test]
         fn a_score_is_a_number_from_0_to_100(inputs in inputs(), prior in priors()) {
-            let scored = score(&inputs, &prior);
+            let scored = now(&inputs, &prior);
             prop_assert!((0.0..=100.0).contains(&scored.score), "{scored:?}");
             prop_assert!((0.0..=1.0).contains(&scored.confidence));
             let parts = scored.components;
@@ -281,17 +314,17 @@ mod tests {
                 active_campaigns: inputs.active_campaigns + campaigns,
                 ..inputs
             };
-            prop_assert!(score(&busier, &prior).score <= score(&inputs, &prior).score);
+            prop_assert!(now(&busier, &prior).score <= now(&inputs, &prior).score);
         }
 
         #[test]
         fn doing_better_never_lowers_it(inputs in inputs(), prior in priors(), sooner in 0.0..1.0_f64) {
-            let before = score(&inputs, &prior).score;
+            let before = now(&inputs, &prior).score;
             let kept = Inputs { sla_hits: inputs.sla_total, ..inputs };
             let met = Inputs { successes: inputs.outcomes, ..inputs };
             let faster = Inputs { response_hours: inputs.response_hours.map(|hours| hours * sooner), ..inputs };
             for better in [kept, met, faster] {
-                prop_assert!(score(&better, &prior).score >= before, "{better:?}");
+                prop_assert!(now(&better, &prior).score >= before, "{better:?}");
             }
         }
     }

@@ -7,6 +7,8 @@ use uuid::Uuid;
 use super::formula::Inputs;
 use super::level::Level;
 use super::priors::TierPrior;
+use super::settings::{Settings, current_settings};
+use crate::settings::{SettingsError, Version};
 
 /// A partner with its inputs, and with what is stored of it now.
 pub(super) struct Gathered {
@@ -31,7 +33,8 @@ pub(super) struct Before {
 struct Row {
     tenant_id: Uuid,
     partner_id: Uuid,
-    cap: f64,
+    tier: String,
+    max_load: Option<f64>,
     away: bool,
     clients_weight: f64,
     open_tickets: i64,
@@ -65,44 +68,47 @@ impl Row {
     }
 }
 
-impl From<Row> for Gathered {
-    fn from(row: Row) -> Self {
-        Self {
-            tenant: row.tenant_id,
-            partner: row.partner_id,
-            before: row.before(),
+impl Row {
+    fn gathered(&self, settings: &Settings) -> Gathered {
+        Gathered {
+            tenant: self.tenant_id,
+            partner: self.partner_id,
+            before: self.before(),
             inputs: Inputs {
-                clients_weight: row.clients_weight,
-                open_tickets: row.open_tickets,
-                active_campaigns: row.active_campaigns,
-                cap: row.cap,
-                away: row.away,
-                sla_hits: row.sla_hits,
-                sla_total: row.sla_total,
-                response_hours: row.response_hours,
-                successes: row.successes,
-                outcomes: row.outcomes,
+                clients_weight: self.clients_weight,
+                open_tickets: self.open_tickets,
+                active_campaigns: self.active_campaigns,
+                cap: self
+                    .max_load
+                    .unwrap_or_else(|| settings.caps.of(&self.tier)),
+                away: self.away,
+                sla_hits: self.sla_hits,
+                sla_total: self.sla_total,
+                response_hours: self.response_hours,
+                successes: self.successes,
+                outcomes: self.outcomes,
             },
             prior: TierPrior {
-                sla_mean: row.sla_mean,
-                success_mean: row.success_mean,
-                success_strength: row.success_strength,
+                sla_mean: self.sla_mean,
+                success_mean: self.success_mean,
+                success_strength: self.success_strength,
             },
         }
     }
 }
 
-/// Those of the partners that there are. `as_of` moves leave and the trailing ninety days; the load is what it is now.
+/// Those of the partners that there are, and the settings to score them by. `as_of` moves leave and the trailing ninety days; the load is
+/// what it is now. The settings are read last: they are never older than those by which the stored version was scored.
 pub(super) async fn gather(
     conn: &mut PgConnection,
     partners: &[Uuid],
     as_of: DateTime<Utc>,
-) -> Result<Vec<Gathered>, sqlx::Error> {
+) -> Result<(Vec<Gathered>, Version<Settings>), SettingsError> {
     let rows = sqlx::query_as!(
         Row,
         r#"-- capacity.gather
         SELECT p.tenant_id AS "tenant_id!", p.partner_id AS "partner_id!",
-               COALESCE(p.max_load, CASE p.tier WHEN 'senior' THEN 30 ELSE 15 END)::float8 AS "cap!",
+               p.tier AS "tier!", p.max_load::float8 AS max_load,
                (p.status <> 'active' OR EXISTS (
                    SELECT FROM fleet.partner_leaves AS l
                    WHERE l.partner_id = p.partner_id AND l.ends_at > $2 AND l.starts_at <= $2
@@ -149,7 +155,9 @@ pub(super) async fn gather(
         partners,
         as_of,
     )
-    .fetch_all(conn)
+    .fetch_all(&mut *conn)
     .await?;
-    Ok(rows.into_iter().map(Gathered::from).collect())
+    let version = current_settings(conn).await?;
+    let gathered = |row: &Row| row.gathered(&version.settings);
+    Ok((rows.iter().map(gathered).collect(), version))
 }

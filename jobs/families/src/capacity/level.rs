@@ -3,12 +3,10 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Headroom at which a partner is near full.
-const NEAR_FULL: f64 = 0.1;
-/// Headroom at which it is full.
+use super::settings::Settings;
+
+/// Headroom at which a partner is full, whatever else is set.
 const FULL: f64 = 0.0;
-/// How far headroom must rise above where a level began before the level ends.
-const MARGIN: f64 = 0.05;
 
 /// How full a partner is.
 #[derive(
@@ -18,7 +16,7 @@ const MARGIN: f64 = 0.05;
 pub enum Level {
     /// It has room.
     Open,
-    /// A tenth of its cap is left, or less.
+    /// Little of its cap is left: a tenth, or as the settings say.
     NearFull,
     /// Nothing is left.
     Full,
@@ -43,16 +41,17 @@ impl Level {
 
     /// The level that headroom gives, coming from another: it rises at once, and falls only past the margin.
     #[must_use]
-    pub fn after(self, headroom: f64) -> Self {
-        let (now, lenient) = (Self::of(headroom), Self::of(headroom - MARGIN));
+    pub fn after(self, headroom: f64, settings: &Settings) -> Self {
+        let now = Self::of(headroom, settings);
+        let lenient = Self::of(headroom - settings.margin, settings);
         if now >= self { now } else { lenient.min(self) }
     }
 
     /// The level that headroom gives to a partner seen for the first time.
-    pub fn of(headroom: f64) -> Self {
+    pub fn of(headroom: f64, settings: &Settings) -> Self {
         if headroom <= FULL {
             Self::Full
-        } else if headroom <= NEAR_FULL {
+        } else if headroom <= settings.near_full {
             Self::NearFull
         } else {
             Self::Open
@@ -79,8 +78,16 @@ mod tests {
             (Full, 0.14, NearFull),
             (Full, 0.9, Open),
         ] {
-            assert_eq!(was.after(headroom), now, "{was:?} at {headroom}");
+            let settings = Settings::default();
+            assert_eq!(was.after(headroom, &settings), now, "{was:?} at {headroom}");
         }
+        let early = Settings {
+            near_full: 0.3,
+            margin: 0.2,
+            ..Settings::default()
+        };
+        assert_eq!(Open.after(0.3, &early), NearFull);
+        assert_eq!(NearFull.after(0.45, &early), NearFull);
     }
 
     #[test]
@@ -88,7 +95,10 @@ mod tests {
         let mut level = Level::Open;
         let mut told = 0;
         for turn in 0..20 {
-            let next = level.after(if turn % 2 == 0 { 0.099 } else { 0.106 });
+            let next = level.after(
+                if turn % 2 == 0 { 0.099 } else { 0.106 },
+                &Settings::default(),
+            );
             told += u32::from(next != level);
             level = next;
         }

@@ -7,7 +7,8 @@
 //!
 //! The kinds: [`score`](Score) after a change to one partner, which the database itself asks for (`fleet.ask_capacity`);
 //! [`score_all`](ScoreAll) every hour, because leave and the trailing ninety days move by the clock; [`reconcile`](Reconcile)
-//! every night, which finds loads that their rows do not bear out. People read in [`read`] and turn the cap in [`limits`].
+//! every night, which finds loads that their rows do not bear out. People read in [`read`] and turn the cap in [`limits`]; what all of it is
+//! weighed by are [`settings`], rows with history.
 //! Nothing here assigns a client: that is for whoever reads the score.
 
 mod formula;
@@ -21,6 +22,7 @@ mod record;
 mod rescore;
 mod score;
 mod score_all;
+mod settings;
 
 pub use formula::{Components, Inputs, Scored, score};
 pub use level::Level;
@@ -32,3 +34,6 @@ pub use reconcile::{Drift, Reconcile, Reconciled, reconcile};
 pub use rescore::{CHUNK, Rescored, rescore};
 pub use score::Score;
 pub use score_all::{ScoreAll, ScoredAll, score_all};
+pub use settings::{
+    Caps, Loads, Settings, Weights, change_settings, current_settings, settings_history,
+};

@@ -39,6 +39,8 @@ pub struct Capacity {
     pub components: Value,
     /// Rises with each computation.
     pub inputs_version: i64,
+    /// The version of the capacity settings it was computed by.
+    pub settings_version: i32,
     /// As of when.
     pub computed_at: DateTime<Utc>,
     /// How it came there, latest first.
@@ -58,6 +60,8 @@ pub struct Past {
     pub score: f64,
     /// How full it was.
     pub level: String,
+    /// The version of the capacity settings it was computed by.
+    pub settings_version: i32,
 }
 
 /// A partner's capacity with its latest `past` changes. `None` where the session may not know of the partner, or it was never scored.
@@ -69,7 +73,7 @@ pub async fn capacity_of(
     let found = sqlx::query!(
         r#"-- capacity.of
         SELECT p.partner_id, p.name, p.tier, p.status, p.max_load::float8 AS max_load, c.load::float8 AS "load!", c.cap::float8 AS "cap!",
-               c.score::float8 AS "score!", c.confidence::float8 AS "confidence!", c.level, c.components, c.inputs_version, c.computed_at,
+               c.score::float8 AS "score!", c.confidence::float8 AS "confidence!", c.level, c.components, c.inputs_version, c.settings_version, c.computed_at,
                COALESCE((SELECT jsonb_agg(to_jsonb(h) ORDER BY h.inputs_version DESC)
                          FROM (SELECT * FROM fleet.capacity_history AS h
                                WHERE h.tenant_id = c.tenant_id AND h.partner_id = c.partner_id
@@ -95,6 +99,7 @@ pub async fn capacity_of(
         level: it.level,
         components: it.components,
         inputs_version: it.inputs_version,
+        settings_version: it.settings_version,
         computed_at: it.computed_at,
         history: it.history.0,
     }))

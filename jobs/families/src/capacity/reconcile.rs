@@ -18,6 +18,7 @@ use uuid::Uuid;
 
 use super::rescore::rescore;
 use crate::event::{self, Event};
+use crate::settings::SettingsError;
 use crate::telemetry;
 
 /// Rows of history a statement deletes at most.
@@ -76,7 +77,9 @@ impl Job for Reconcile {
         if cx.tenant() != TenantId::PLATFORM {
             return Err(JobError::discard("only the platform reconciles"));
         }
-        let reconciled = reconcile(cx.pool()).await?;
+        let reconciled = reconcile(cx.pool())
+            .await
+            .map_err(SettingsError::into_job_error)?;
         telemetry::drifted(reconciled.drifted);
         if reconciled.drifted > 0 {
             let told = format!(
@@ -90,7 +93,7 @@ impl Job for Reconcile {
 }
 
 /// Compares every load with its rows, and rescores those that differ.
-pub async fn reconcile(pool: &PgPool) -> Result<Reconciled, sqlx::Error> {
+pub async fn reconcile(pool: &PgPool) -> Result<Reconciled, SettingsError> {
     let mut conn = pool.acquire().await?;
     let mut drifts = drifts(&mut conn).await?;
     drop(conn);
@@ -109,7 +112,7 @@ pub async fn reconcile(pool: &PgPool) -> Result<Reconciled, sqlx::Error> {
     })
 }
 
-async fn put_right(conn: &mut PgConnection, drift: &Drift) -> Result<(), sqlx::Error> {
+async fn put_right(conn: &mut PgConnection, drift: &Drift) -> Result<(), SettingsError> {
     let event = Event {
         kind: "capacity.drifted",
         subject: drift.partner_id,
@@ -127,16 +130,19 @@ async fn drifts(conn: &mut PgConnection) -> Result<Vec<Drift>, sqlx::Error> {
         Drift,
         r#"-- capacity.drifts
         WITH loads AS (
-            SELECT partner_id, tenant_id, sum(weight) AS load FROM fleet.client_assignments WHERE ended_at IS NULL GROUP BY 1, 2
+            SELECT partner_id, tenant_id, 'client' AS what, sum(weight) AS n FROM fleet.client_assignments WHERE ended_at IS NULL GROUP BY 1, 2
             UNION ALL
-            SELECT partner_id, tenant_id, sum(weight) FROM fleet.assignment_reservations WHERE ended_at IS NULL GROUP BY 1, 2
+            SELECT partner_id, tenant_id, 'client', sum(weight) FROM fleet.assignment_reservations WHERE ended_at IS NULL GROUP BY 1, 2
             UNION ALL
-            SELECT partner_id, tenant_id, 0.1 * count(*) FROM fleet.tickets WHERE on_clock GROUP BY 1, 2
+            SELECT partner_id, tenant_id, 'ticket', count(*) FROM fleet.tickets WHERE on_clock GROUP BY 1, 2
             UNION ALL
-            SELECT partner_id, tenant_id, 0.05 * count(*) FROM fleet.campaigns WHERE ended_on IS NULL AND partner_id IS NOT NULL GROUP BY 1, 2
+            SELECT partner_id, tenant_id, 'campaign', count(*) FROM fleet.campaigns WHERE ended_on IS NULL AND partner_id IS NOT NULL GROUP BY 1, 2
         ), counted AS (
-            SELECT c.tenant_id, c.partner_id, c.load AS stored, COALESCE(sum(l.load), 0) AS counted
+            -- Counted by the settings that the stored load was counted by: a change of them has everybody scored anew, and is no drift.
+            SELECT c.tenant_id, c.partner_id, c.load AS stored,
+                   COALESCE(sum(l.n * CASE l.what WHEN 'client' THEN 1 ELSE (s.settings #>> ARRAY['loads', l.what])::numeric END), 0) AS counted
             FROM fleet.partner_capacity AS c
+            JOIN fleet.capacity_settings AS s ON s.version = c.settings_version
             LEFT JOIN loads AS l ON l.partner_id = c.partner_id
                  AND (c.tenant_id = '00000000-0000-0000-0000-000000000000' OR l.tenant_id = c.tenant_id)
             GROUP BY c.tenant_id, c.partner_id

@@ -11,9 +11,8 @@ use uuid::Uuid;
 use super::formula::{Scored, score};
 use super::gather::Gathered;
 use super::level::Level;
-
-/// Points by which a score must move for it to be news.
-const NEWS: f64 = 5.0;
+use super::settings::Settings;
+use crate::settings::Version;
 
 /// A capacity about to be stored.
 pub(super) struct Computed {
@@ -22,21 +21,21 @@ pub(super) struct Computed {
     pub(super) level: Level,
 }
 
-impl From<Gathered> for Computed {
-    fn from(gathered: Gathered) -> Self {
-        let scored = score(&gathered.inputs, &gathered.prior);
+impl Computed {
+    pub(super) fn of(gathered: Gathered, settings: &Settings) -> Self {
+        let scored = score(&gathered.inputs, &gathered.prior, settings);
         let headroom = scored.components.headroom;
         let before = gathered.before.as_ref();
-        let level = before.map_or(Level::of(headroom), |before| before.level.after(headroom));
+        let level = before.map_or(Level::of(headroom, settings), |before| {
+            before.level.after(headroom, settings)
+        });
         Self {
             gathered,
             scored,
             level,
         }
     }
-}
 
-impl Computed {
     /// Whether it differs from what it follows, and so belongs into the history.
     fn differs(&self) -> bool {
         let (scored, cap) = (&self.scored, self.gathered.inputs.cap);
@@ -65,10 +64,10 @@ impl Computed {
     }
 
     /// The events it is worth: a jump of the score or another level, and an alert where the level rose.
-    fn events(&self) -> Vec<(&'static str, Value)> {
+    fn events(&self, news: f64) -> Vec<(&'static str, Value)> {
         let before = self.gathered.before.as_ref();
         let was = before.map_or(Level::Open, |before| before.level);
-        let jumped = before.is_some_and(|it| (it.score - self.scored.score).abs() >= NEWS);
+        let jumped = before.is_some_and(|it| (it.score - self.scored.score).abs() >= news);
         let payload = json!({
             "from": before.map(|before| before.score), "to": self.scored.score,
             "headroom": self.scored.components.headroom, "level": self.level, "was": was,
@@ -128,24 +127,26 @@ struct Told {
 pub(super) async fn record(
     conn: &mut PgConnection,
     computed: &[Computed],
+    version: &Version<Settings>,
     as_of: DateTime<Utc>,
 ) -> Result<Vec<Uuid>, sqlx::Error> {
     let (mut columns, mut told) = (Columns::default(), Told::default());
     for it in computed {
         columns.push(it);
-        for (kind, payload) in it.events() {
+        for (kind, payload) in it.events(version.settings.news) {
             told.partners.push(it.gathered.partner);
             told.kinds.push(kind);
             told.payloads.push(payload);
         }
     }
-    store(conn, &columns, &told, as_of).await
+    store(conn, &columns, &told, version.version, as_of).await
 }
 
 async fn store(
     conn: &mut PgConnection,
     new: &Columns,
     told: &Told,
+    settings_version: i32,
     as_of: DateTime<Utc>,
 ) -> Result<Vec<Uuid>, sqlx::Error> {
     sqlx::query_scalar!(
@@ -156,19 +157,19 @@ async fn store(
                 AS n (tenant_id, partner_id, load, cap, score, confidence, level, components, read_version, differs)
         ), stored AS (
             INSERT INTO fleet.partner_capacity AS c
-                (tenant_id, partner_id, load, cap, score, confidence, level, components, inputs_version, computed_at)
-            SELECT tenant_id, partner_id, load, cap, score, confidence, level, components, read_version + 1, $11
+                (tenant_id, partner_id, load, cap, score, confidence, level, components, inputs_version, computed_at, settings_version)
+            SELECT tenant_id, partner_id, load, cap, score, confidence, level, components, read_version + 1, $11, $15
             FROM new
             ORDER BY partner_id -- in one order, so that two that store the same partners never wait for each other
             ON CONFLICT (tenant_id, partner_id) DO UPDATE
             SET load = EXCLUDED.load, cap = EXCLUDED.cap, score = EXCLUDED.score, confidence = EXCLUDED.confidence,
                 level = EXCLUDED.level, components = EXCLUDED.components, inputs_version = EXCLUDED.inputs_version,
-                computed_at = EXCLUDED.computed_at
+                computed_at = EXCLUDED.computed_at, settings_version = EXCLUDED.settings_version
             WHERE c.inputs_version = EXCLUDED.inputs_version - 1
             RETURNING tenant_id, partner_id, inputs_version
         ), kept AS (
-            INSERT INTO fleet.capacity_history (tenant_id, partner_id, inputs_version, load, cap, score, level, computed_at)
-            SELECT s.tenant_id, s.partner_id, s.inputs_version, n.load, n.cap, n.score, n.level, $11
+            INSERT INTO fleet.capacity_history (tenant_id, partner_id, inputs_version, load, cap, score, level, computed_at, settings_version)
+            SELECT s.tenant_id, s.partner_id, s.inputs_version, n.load, n.cap, n.score, n.level, $11, $15
             FROM stored AS s
             JOIN new AS n ON n.partner_id = s.partner_id
             WHERE n.differs
@@ -193,6 +194,7 @@ async fn store(
         &told.partners,
         &told.kinds as &[&str],
         &told.payloads,
+        settings_version,
     )
     .fetch_all(conn)
     .await

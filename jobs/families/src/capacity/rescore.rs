@@ -11,6 +11,8 @@ use uuid::Uuid;
 use super::gather::{Gathered, gather};
 use super::level::Level;
 use super::record::{Computed, record};
+use super::settings::Settings;
+use crate::settings::{SettingsError, Version};
 
 /// Partners in a statement.
 pub const CHUNK: usize = 500;
@@ -39,17 +41,17 @@ pub async fn rescore(
     conn: &mut PgConnection,
     partners: &[Uuid],
     as_of: DateTime<Utc>,
-) -> Result<Rescored, sqlx::Error> {
+) -> Result<Rescored, SettingsError> {
     let mut left: Vec<Uuid> = partners.to_vec();
     let mut done = Rescored::default();
     // Ends: each round that leaves somebody was somebody else's success, and one of a later moment is not gone over again.
     while !left.is_empty() {
-        let (late, due): (Vec<_>, Vec<_>) = gather(conn, &left, as_of)
-            .await?
+        let (gathered, version) = gather(conn, &left, as_of).await?;
+        let (late, due): (Vec<_>, Vec<_>) = gathered
             .into_iter()
             .partition(|partner| has_later(partner, as_of));
         done.overtaken += late.len() as u64;
-        left = turn(conn, due, as_of, &mut done).await?;
+        left = turn(conn, due, &version, as_of, &mut done).await?;
     }
     Ok(done)
 }
@@ -64,6 +66,7 @@ fn has_later(partner: &Gathered, as_of: DateTime<Utc>) -> bool {
 async fn turn(
     conn: &mut PgConnection,
     due: Vec<Gathered>,
+    version: &Version<Settings>,
     as_of: DateTime<Utc>,
     done: &mut Rescored,
 ) -> Result<Vec<Uuid>, sqlx::Error> {
@@ -71,8 +74,14 @@ async fn turn(
         return Ok(Vec::new());
     }
     let all: Vec<Uuid> = due.iter().map(|partner| partner.partner).collect();
-    let computed: Vec<Computed> = due.into_iter().map(Computed::from).collect();
-    let stored: HashSet<Uuid> = record(conn, &computed, as_of).await?.into_iter().collect();
+    let computed: Vec<Computed> = due
+        .into_iter()
+        .map(|partner| Computed::of(partner, &version.settings))
+        .collect();
+    let stored: HashSet<Uuid> = record(conn, &computed, version, as_of)
+        .await?
+        .into_iter()
+        .collect();
     done.scored += stored.len() as u64;
     let full = all
         .iter()

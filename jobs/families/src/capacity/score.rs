@@ -4,7 +4,7 @@
 //! ahead, so that a burst is one job), or on demand ([`Score::new_job`]).
 //! Effect: its row of `partner_capacity`, the history where it differs, events where it is news.
 //! Safe to repeat because: it computes from what is there, and commits together with the job's completion.
-//! Gives up when: there is no such partner, or not of the job's tenant.
+//! Gives up when: there is no such partner, or not of the job's tenant; or the stored settings cannot be read.
 
 use std::time::Duration;
 
@@ -18,6 +18,7 @@ use uuid::Uuid;
 
 use super::priors;
 use super::rescore::rescore;
+use crate::settings::SettingsError;
 use crate::telemetry;
 
 /// Scores a partner.
@@ -68,7 +69,9 @@ impl Job for Score {
         }
         let now = clock(&mut tx).await?;
         priors::learn_once(&mut tx, now).await?;
-        let rescored = rescore(&mut tx, &[self.partner_id], now).await?;
+        let rescored = rescore(&mut tx, &[self.partner_id], now)
+            .await
+            .map_err(SettingsError::into_job_error)?;
         let done = cx.settle_in(&mut tx, Some(&rescored)).await?;
         tx.commit().await?;
         telemetry::scored(rescored.scored);

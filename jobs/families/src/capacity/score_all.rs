@@ -3,7 +3,7 @@
 //! Trigger: an hourly schedule; a change to more than a hundred partners at once.
 //! Effect: `capacity_priors`, and each partner's capacity as `capacity.score` would store it.
 //! Safe to repeat because: partners are stored in chunks that each stand for themselves, and what a later moment stored stays.
-//! Gives up when: `as_of` lies in the future, or the job is not the platform's.
+//! Gives up when: `as_of` lies in the future, the job is not the platform's, or the stored settings cannot be read.
 
 use std::time::Duration;
 
@@ -16,6 +16,7 @@ use uuid::Uuid;
 
 use super::priors;
 use super::rescore::{CHUNK, Rescored, rescore};
+use crate::settings::SettingsError;
 use crate::telemetry;
 
 /// Scores every partner.
@@ -67,14 +68,16 @@ impl Job for ScoreAll {
             )));
         }
         cx.progress(0, 1, "scoring").await?;
-        let scored = score_all(cx.pool(), as_of).await?;
+        let scored = score_all(cx.pool(), as_of)
+            .await
+            .map_err(SettingsError::into_job_error)?;
         telemetry::scored(scored.rescored.scored);
         Done::output(&scored)
     }
 }
 
 /// Learns the priors and scores everybody, chunk by chunk: for the job, and for demo data.
-pub async fn score_all(pool: &PgPool, as_of: DateTime<Utc>) -> Result<ScoredAll, sqlx::Error> {
+pub async fn score_all(pool: &PgPool, as_of: DateTime<Utc>) -> Result<ScoredAll, SettingsError> {
     let mut conn = pool.acquire().await?;
     priors::learn(&mut conn, as_of).await?;
     drop(conn);

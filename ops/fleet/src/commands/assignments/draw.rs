@@ -1,7 +1,9 @@
 //! Assignments, decisions and the waitlist as people read them.
 
 use chrono::{DateTime, Utc};
-use fleet_jobs::assignment::{Assignment, Decided, Version, Waiting};
+use fleet_jobs::assignment::{Assignment, Decided, Waiting};
+use fleet_jobs::settings::Version;
+use serde::Serialize;
 use serde_json::Value;
 
 use crate::output::{Cell, Hue, Page, Table, ago, blank_or};
@@ -143,7 +145,12 @@ pub(super) fn waiting(page: &mut Page, waiting: &[Waiting], now: DateTime<Utc>) 
     page.table(&table, "nobody waits");
 }
 
-pub(super) fn settings(page: &mut Page, versions: &[Version], now: DateTime<Utc>) {
+/// A family's settings, the newest version first.
+pub(in super::super) fn settings<S: Serialize>(
+    page: &mut Page,
+    versions: &[Version<S>],
+    now: DateTime<Utc>,
+) {
     for it in versions {
         page.heading(&format!(
             "version {}, {} by {}",
@@ -152,7 +159,7 @@ pub(super) fn settings(page: &mut Page, versions: &[Version], now: DateTime<Utc>
             it.changed_by
         ));
         page.field_if("reason", it.reason.as_ref());
-        let fields = serde_json::to_value(it.settings).unwrap_or_default();
+        let fields = serde_json::to_value(&it.settings).unwrap_or_default();
         for (name, value) in fields.as_object().into_iter().flatten() {
             page.field(name, value);
         }

@@ -1,7 +1,7 @@
 //! `fleet assignments`: which partner looks after which client and why, who waits, and what people do about it.
 
 mod change;
-mod draw;
+pub(super) mod draw;
 mod settings;
 
 use std::process::ExitCode;

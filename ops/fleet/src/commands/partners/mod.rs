@@ -1,7 +1,9 @@
-//! `fleet partners`: who has room for more work; one partner's capacity; computing it anew; and when it is away.
+//! `fleet partners`: who has room for more work; one partner's capacity; computing it anew; when it is away; and what capacities are
+//! weighed by.
 
 mod draw;
 mod leave;
+mod settings;
 
 use std::process::ExitCode;
 
@@ -62,6 +64,8 @@ enum Action {
         #[arg(long, value_name = "LEAVE", conflicts_with = "from")]
         rm: Option<Uuid>,
     },
+    /// Show what capacities are weighed by, or add a version
+    Settings(settings::SettingsCommand),
 }
 
 impl Partners {
@@ -91,6 +95,7 @@ impl Partners {
                 leave::change(&database, &found, from.zip(until), rm).await?;
                 leave::list(&database, &found, out).await
             }
+            Some(Action::Settings(it)) => it.run(&database, out).await,
         }
     }
 }
