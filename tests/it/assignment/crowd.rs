@@ -126,8 +126,9 @@ async fn thirty_two_assigners_and_a_kill_leave_every_client_one_partner_and_nobo
         0
     );
     let crashed = "SELECT count(*) FROM fleet.worker WHERE end_reason = 'lease expired'";
+    // At least: on a busy machine the living may lose their leases, too, which must harm as little.
     eventually("both deaths were noticed", || async {
-        (house.db.number(crashed).await == 2).then_some(())
+        (house.db.number(crashed).await >= 2).then_some(())
     })
     .await;
     house.holds().await;
