@@ -2,7 +2,7 @@
 
 use fleet_jobs::capacity::{Reconcile, ScoreAll};
 use fleet_jobs::leaderboard::{PromotionReview, Prune, Refresh};
-use fleet_jobs::triage::Train;
+use fleet_jobs::triage::{Digest, RouteBacklog, SlaSweep, Train};
 use fleet_queue::kinds::register_kinds;
 use fleet_queue::schedules::{self, Applied, Definition, Expect, apply};
 use fleet_queue::{Job, TenantId};
@@ -83,6 +83,9 @@ async fn every_default_fits_the_kinds_of_this_installation() {
             ScoreAll::KIND => serde_json::from_value::<ScoreAll>(payload).is_ok(),
             Reconcile::KIND => serde_json::from_value::<Reconcile>(payload).is_ok(),
             Train::KIND => serde_json::from_value::<Train>(payload).is_ok(),
+            RouteBacklog::KIND => serde_json::from_value::<RouteBacklog>(payload).is_ok(),
+            SlaSweep::KIND => serde_json::from_value::<SlaSweep>(payload).is_ok(),
+            Digest::KIND => serde_json::from_value::<Digest>(payload).is_ok(),
             other => panic!("{other}: this test does not know its payload"),
         };
         assert!(fits, "{}: {}", default.name, default.payload);

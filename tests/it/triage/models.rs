@@ -1,11 +1,15 @@
 //! Sorting by the model in force: the one that ships, a tenant's own, and none that can be used.
 
-use fleet_jobs::triage::Train;
+use std::ops::ControlFlow;
+
+use fleet_jobs::triage::model::{Example, train};
 use fleet_jobs::triage::shipped::first_model;
+use fleet_jobs::triage::{Train, keep_trained};
 use fleet_queue::transitions::enqueue::enqueue;
 use serde_json::Value;
+use uuid::Uuid;
 
-use super::desk::{Desk, QUESTION};
+use super::desk::{Desk, QUESTION, TENANT};
 use super::jobs::run_all;
 
 /// A desk at which the model that ships is in use.
@@ -73,4 +77,25 @@ async fn a_model_that_cannot_be_read_is_told_and_rules_go_on() {
     assert_eq!(desk.show(ticket).await.decisions[0].model_version, "rules");
     let told = "SELECT payload->>'why' FROM fleet.event WHERE kind = 'triage.degraded'";
     assert!(desk.db.text(told).await.contains("model "));
+}
+
+/// A label is any text, a category is a plain word that the ticket's table takes.
+#[tokio::test]
+async fn a_model_whose_labels_are_no_categories_is_left_aside_and_that_is_told() {
+    let mut desk = Desk::open().await;
+    let examples = ["send my money back", "the page crashes"].map(|text| Example {
+        text: text.to_owned(),
+        label: format!("People who say: {text}"),
+    });
+    let trained = train(&examples, &|_, _| ControlFlow::Continue(())).unwrap();
+    let made = keep_trained(desk.conn(), TENANT, "ours", Uuid::nil(), 2, &trained).await;
+    made.unwrap();
+    desk.db
+        .execute("UPDATE fleet.triage_models SET status = 'active', activated_at = now()")
+        .await;
+    let ticket = desk.sorted(QUESTION).await;
+    assert_eq!(desk.show(ticket).await.decisions[0].model_version, "rules");
+    let why = "SELECT payload->>'why' FROM fleet.event WHERE kind = 'triage.degraded'";
+    let why = desk.db.text(why).await;
+    assert!(why.contains("is no category"), "{why}");
 }
