@@ -98,9 +98,9 @@ struct Set {
     /// Whether it waits for the customer
     #[arg(long, value_name = "BOOL")]
     waiting: Option<bool>,
-    /// The version that was looked at; another one now refuses this
-    #[arg(long, value_name = "N")]
-    version: Option<i32>,
+    /// Only if it is still of the version that was looked at
+    #[arg(long, value_name = "VERSION")]
+    if_version: Option<i32>,
 }
 
 impl Tickets {
@@ -178,7 +178,7 @@ fn meant<T: DeserializeOwned>(word: Option<String>) -> anyhow::Result<Option<T>>
 impl Set {
     async fn run(self, database: &Database, out: Out) -> anyhow::Result<ExitCode> {
         let change = Edit {
-            version: self.version,
+            version: self.if_version,
             category: self.category,
             priority: meant::<Priority>(self.priority)?,
             assigned_to: meant::<Whose>(self.assigned_to)?,
