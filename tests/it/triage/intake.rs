@@ -198,7 +198,7 @@ async fn a_file_is_taken_in_with_its_bad_rows_named() {
         file.as_bytes(),
         Format::Csv,
         Some(TENANT),
-        |_, rows| reached = rows,
+        |it| reached = it.rows,
     )
     .await
     .unwrap();
@@ -235,7 +235,7 @@ async fn a_file_is_taken_in_with_its_bad_rows_named() {
         file.as_bytes(),
         Format::Csv,
         Some(TENANT),
-        |_, _| (),
+        |_| (),
     )
     .await
     .unwrap();

@@ -114,7 +114,7 @@ async fn ingest_clients(
     let mut conn = state.db.acquire("api.ingest").await?.detach();
     let input = BufReader::new(StreamReader::new(Box::pin(lines)));
     let mut acting = Acting::narrowed(&mut conn, tenant.to_string());
-    let report = take_clients(&mut acting, input, format, tenant)
+    let report = take_clients(&mut acting, input, format, tenant, |_| {})
         .await
         .map_err(refused)?;
     let source = format!("request {}", request_id::current());

@@ -54,7 +54,7 @@ async fn ingest_tickets(
     let mut conn = state.db.acquire("api.ingest").await?.detach();
     let input = BufReader::new(StreamReader::new(Box::pin(rows)));
     let mut acting = Acting::narrowed(&mut conn, caller.sees());
-    let report = import(&mut acting, input, format, caller.tenant, |_, _| {}).await;
+    let report = import(&mut acting, input, format, caller.tenant, |_| {}).await;
     let report = report.map_err(refusal)?;
     let source = format!("request {}", request_id::current());
     let counts =

@@ -13,9 +13,9 @@ use uuid::Uuid;
 use super::new_client::{Fault, NewClient};
 use super::store::{CreateError, put_clients};
 use crate::acting::Acting;
-use crate::metrics::Format;
 use crate::metrics::csv::Splitter;
 use crate::metrics::lines::Lines;
+use crate::metrics::{Format, Progress};
 
 /// Clients in a transaction.
 const BATCH: usize = 500;
@@ -92,6 +92,7 @@ pub async fn take_clients<'c, R: AsyncBufRead + Unpin>(
     input: R,
     format: Format,
     tenant: TenantId,
+    mut progress: impl FnMut(Progress),
 ) -> Result<ClientReport, IntakeError> {
     let mut conn = conn.into();
     let mut intake = Intake::new(format);
@@ -105,9 +106,11 @@ pub async fn take_clients<'c, R: AsyncBufRead + Unpin>(
         intake.take(line.number, line.bytes)?;
         if intake.batch.len() >= BATCH {
             intake.flush(&mut conn, tenant).await?;
+            progress(intake.reached(lines.bytes_read()));
         }
     }
     intake.flush(&mut conn, tenant).await?;
+    progress(intake.reached(lines.bytes_read()));
     Ok(intake.report)
 }
 
@@ -224,6 +227,13 @@ impl Intake {
                 field: fault.field,
                 problem: fault.problem,
             });
+        }
+    }
+
+    fn reached(&self, bytes: u64) -> Progress {
+        Progress {
+            bytes,
+            rows: self.report.read,
         }
     }
 

@@ -14,7 +14,7 @@ use super::error::TicketError;
 use super::intake::{NewTicket, create};
 use super::rows::{COLUMNS, row};
 use crate::acting::Acting;
-use crate::metrics::{Format, IngestError, Lines, split};
+use crate::metrics::{Format, IngestError, Lines, Progress, split};
 
 /// Tickets in a transaction.
 const BATCH: usize = 500;
@@ -67,7 +67,7 @@ pub async fn import<'c, R: AsyncBufRead + Unpin>(
     input: R,
     format: Format,
     tenant: Option<TenantId>,
-    mut progress: impl FnMut(u64, u64),
+    mut progress: impl FnMut(Progress),
 ) -> Result<ImportReport, IngestError> {
     let mut conn = conn.into();
     let mut reader = Reader {
@@ -90,11 +90,11 @@ pub async fn import<'c, R: AsyncBufRead + Unpin>(
         batch.extend(reader.take(line.number, line.bytes)?);
         if batch.len() >= BATCH {
             reader.store(&mut conn, std::mem::take(&mut batch)).await?;
-            progress(lines.bytes_read(), reader.report.read);
+            progress(reader.reached(lines.bytes_read()));
         }
     }
     reader.store(&mut conn, batch).await?;
-    progress(lines.bytes_read(), reader.report.read);
+    progress(reader.reached(lines.bytes_read()));
     Ok(reader.report)
 }
 
@@ -108,6 +108,13 @@ struct Reader {
 }
 
 impl Reader {
+    fn reached(&self, bytes: u64) -> Progress {
+        Progress {
+            bytes,
+            rows: self.report.read,
+        }
+    }
+
     fn take(&mut self, line: u64, bytes: Option<&[u8]>) -> Result<Option<Row>, IngestError> {
         let text = bytes.map(|bytes| String::from_utf8_lossy(bytes));
         if text.as_ref().is_some_and(|text| text.trim().is_empty()) {

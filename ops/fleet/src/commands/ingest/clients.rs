@@ -1,28 +1,20 @@
 //! `fleet ingest clients FILE`: clients from a CSV or NDJSON file, each with the job that finds it a partner.
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Context, anyhow};
 use clap::Args;
 use fleet_jobs::clients::{ClientReport, take_clients};
-use fleet_jobs::metrics::Format;
 use fleet_queue::TenantId;
-use tokio::fs::File;
-use tokio::io::BufReader;
 
-use super::Written;
+use super::source::{Source, show};
 use crate::audit;
 use crate::database::Target;
 use crate::output::{Hue, Out, Page, Table, count};
 
 #[derive(Args, Debug)]
 pub(super) struct Clients {
-    /// The file
-    file: PathBuf,
-    /// How its lines are written [default: by the file's extension]
-    #[arg(long)]
-    format: Option<Written>,
+    #[command(flatten)]
+    source: Source,
     /// Whose clients they are
     #[arg(long)]
     tenant: TenantId,
@@ -30,29 +22,16 @@ pub(super) struct Clients {
 
 impl Clients {
     pub(super) async fn run(self, target: &Target, out: Out) -> anyhow::Result<ExitCode> {
-        let format = self
-            .format
-            .map(Format::from)
-            .or_else(|| Format::of(&self.file));
-        let format = format.ok_or_else(|| {
-            anyhow!(
-                "{} ends neither in .csv nor in .ndjson; say which it is with --format",
-                self.file.display()
-            )
-        })?;
-        let file = File::open(&self.file).await;
-        let file = file.with_context(|| format!("could not open {}", self.file.display()))?;
+        let format = self.source.format()?;
+        let (input, bar) = self.source.open(out).await?;
         let database = target.connect().await?;
         // Not in a transaction: each batch commits by itself.
         let mut conn = database.db().acquire("clients.ingest").await?;
-        let report = take_clients(&mut *conn, BufReader::new(file), format, self.tenant).await?;
-        audit::record(
-            &mut conn,
-            "clients.ingest",
-            &self.file.display().to_string(),
-            None,
-        )
-        .await?;
+        let report =
+            take_clients(&mut *conn, input, format, self.tenant, |it| show(&bar, it)).await;
+        bar.finish_and_clear();
+        let report = report?;
+        audit::record(&mut conn, "clients.ingest", &self.source.name(), None).await?;
         drop(conn);
         database.wake(&["default".to_owned()]).await;
         out.answer(&report, |page| draw(page, &report))?;

@@ -2,18 +2,17 @@
 
 mod clients;
 mod rates;
+mod source;
 mod tickets;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::{Context, anyhow};
-use clap::{Args, Subcommand, ValueEnum};
-use fleet_jobs::metrics::{Format, IngestReport, Options, Scope, ingest};
+use clap::{Args, Subcommand};
+use fleet_jobs::metrics::{IngestReport, Options, Scope, ingest};
 use fleet_queue::TenantId;
-use tokio::fs::File;
-use tokio::io::BufReader;
 
+use self::source::Source;
 use crate::audit;
 use crate::database::Target;
 use crate::output::{Hue, Out, Page, Table, count};
@@ -41,31 +40,11 @@ enum What {
 
 #[derive(Args, Debug)]
 struct Metrics {
-    /// The file
-    file: PathBuf,
-    /// How its rows are written [default: by the file's extension]
-    #[arg(long)]
-    format: Option<Written>,
+    #[command(flatten)]
+    source: Source,
     /// Take only this tenant's rows; without it every row names its tenant
     #[arg(long)]
     tenant: Option<TenantId>,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Written {
-    /// Comma-separated values under a header line
-    Csv,
-    /// One JSON object a line
-    Ndjson,
-}
-
-impl From<Written> for Format {
-    fn from(written: Written) -> Self {
-        match written {
-            Written::Csv => Self::Csv,
-            Written::Ndjson => Self::Ndjson,
-        }
-    }
 }
 
 impl Ingest {
@@ -82,43 +61,25 @@ impl Ingest {
 impl Metrics {
     async fn run(self, target: &Target, out: Out) -> anyhow::Result<ExitCode> {
         let options = self.options()?;
-        let file = File::open(&self.file).await;
-        let file = file.with_context(|| format!("could not open {}", self.file.display()))?;
-        let length = file.metadata().await.map_or(0, |metadata| metadata.len());
-
+        let (input, bar) = self.source.open(out).await?;
         let database = target.connect().await?;
         // Not in a transaction: each batch commits by itself.
         let mut conn = database.db().acquire("metrics.ingest").await?;
-        let bar = out.progress().bytes("reading", length);
-        let report = ingest(&mut *conn, BufReader::new(file), &options, |progress| {
-            bar.set_position(progress.bytes);
-            bar.set_message(format!("{} rows", count(progress.rows as i64)));
-        })
-        .await;
+        let report = ingest(&mut *conn, input, &options, |it| source::show(&bar, it)).await;
         bar.finish_and_clear();
         let report = report?;
         // Each batch has committed by now: the audit says what came in, and cannot keep it out.
         audit::record(&mut conn, "metrics.ingest", &options.source, None).await?;
-        out.answer(&report, |page| draw(page, &self.file, &report))?;
+        out.answer(&report, |page| draw(page, &self.source.file, &report))?;
         Ok(ExitCode::SUCCESS)
     }
 
     fn options(&self) -> anyhow::Result<Options> {
-        let format = self
-            .format
-            .map(Format::from)
-            .or_else(|| Format::of(&self.file));
-        let format = format.ok_or_else(|| {
-            anyhow!(
-                "{} ends neither in .csv nor in .ndjson; say which it is with --format",
-                self.file.display()
-            )
-        })?;
         let scope = self.tenant.map_or(Scope::Platform, Scope::Tenant);
         Ok(Options {
-            format,
+            format: self.source.format()?,
             scope,
-            source: self.file.display().to_string(),
+            source: self.source.name(),
         })
     }
 }
