@@ -12,6 +12,8 @@ pub(crate) struct Held {
     pub(crate) triaged: Option<i32>,
     /// What it is about, if a person has said so.
     pub(crate) said: Option<String>,
+    /// A person is asked what it is about.
+    pub(crate) asks: bool,
     pub(crate) client: Uuid,
 }
 
@@ -24,7 +26,7 @@ pub(crate) async fn hold(
     sqlx::query_as!(
         Held,
         r#"-- tickets.hold
-        SELECT revision, version, triaged_revision AS triaged, client_id AS client,
+        SELECT revision, version, triaged_revision AS triaged, needs_review AS asks, client_id AS client,
                CASE WHEN 'category' = ANY (human_set) THEN category::text END AS said
         FROM fleet.tickets
         WHERE tenant_id = $1 AND ticket_id = $2

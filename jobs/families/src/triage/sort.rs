@@ -20,7 +20,7 @@ use super::settings::{InForce, settings};
 use super::{DECISION, sla};
 use crate::approval::{self, Policy, Proposal};
 use crate::telemetry;
-use crate::tickets::{TicketError, hold};
+use crate::tickets::{Held, TicketError, hold};
 use fleet_queue::Job;
 
 /// What became of a ticket.
@@ -50,20 +50,22 @@ pub enum Sorted {
     },
 }
 
-/// An opinion that was got before the ticket was held, because getting it took long; good for the revision it was got for.
+/// What was found out before the ticket was held, because it took long.
 #[derive(Clone, Debug)]
-pub struct Asked {
+pub struct Prepared {
+    pub(super) in_force: InForce,
+    /// What the second opinion is about; it is worth nothing about another.
     pub(super) revision: i32,
-    pub(super) category: Option<String>,
+    pub(super) second: Option<String>,
 }
 
-/// Sorts a ticket at a revision.
+/// Sorts a ticket at a revision; what was not prepared is found out here, without a second opinion.
 pub async fn sort(
     conn: &mut PgConnection,
     tenant: TenantId,
     ticket: Uuid,
     revision: i32,
-    asked: Option<Asked>,
+    prepared: Option<Prepared>,
 ) -> Result<Sorted, TicketError> {
     let Some(held) = hold(conn, tenant, ticket).await? else {
         return Ok(Sorted::Skipped {
@@ -80,7 +82,13 @@ pub async fn sort(
             why: "this revision was sorted before",
         });
     }
-    let in_force = settings(conn, tenant).await?;
+    let (in_force, second) = match prepared {
+        Some(it) => (
+            it.in_force,
+            it.second.filter(|_| it.revision == held.revision),
+        ),
+        None => (settings(conn, tenant).await?, None),
+    };
     let Some(gathered) = gather(conn, tenant, ticket, &in_force.settings).await? else {
         return Ok(Sorted::Skipped {
             why: "the ticket is gone",
@@ -91,15 +99,12 @@ pub async fn sort(
         Some(category) => by_person(category),
         None => classify(conn, tenant, &gathered.text).await?,
     };
-    let second = asked
-        .filter(|asked| asked.revision == held.revision)
-        .and_then(|asked| asked.category);
     let decision = make(&gathered, opinion.clone(), second, &in_force, policy);
     write(
         conn,
         tenant,
         ticket,
-        held.revision,
+        &held,
         &Made {
             gathered,
             opinion,
@@ -142,9 +147,10 @@ async fn write(
     conn: &mut PgConnection,
     tenant: TenantId,
     ticket: Uuid,
-    revision: i32,
+    held: &Held,
     made: &Made,
 ) -> Result<Sorted, TicketError> {
+    let revision = held.revision;
     let Made {
         gathered,
         opinion,
@@ -173,11 +179,11 @@ async fn write(
         likes: &likes,
     };
     record::decision(conn, tenant, ticket, decision, &ground).await?;
-    let sorted = follow(conn, tenant, ticket, made).await?;
+    let sorted = follow(conn, tenant, ticket, held, made).await?;
     if in_force.settings.auto_reply && revision == 1 && decision.review.is_none() {
         record::send(conn, tenant, ticket, &reply).await?;
     }
-    sla::keep(conn, tenant, ticket, None).await?;
+    sla::keep_to(conn, tenant, ticket, None, Some(&in_force.settings.sla)).await?;
     telemetry::triaged(&decision.category, decision.review.is_none());
     Ok(sorted)
 }
@@ -187,6 +193,7 @@ async fn follow(
     conn: &mut PgConnection,
     tenant: TenantId,
     ticket: Uuid,
+    held: &Held,
     made: &Made,
 ) -> Result<Sorted, TicketError> {
     let decision = &made.decision;
@@ -202,8 +209,11 @@ async fn follow(
         .await?;
     }
     let Some(why) = decision.review else {
-        // What a person was asked of an earlier revision is answered.
-        approval::withdraw(conn, tenant, DECISION, ticket, "the ticket was sorted anew").await?;
+        if held.asks {
+            // What a person was asked of an earlier revision is answered.
+            approval::withdraw(conn, tenant, DECISION, ticket, "the ticket was sorted anew")
+                .await?;
+        }
         return Ok(Sorted::Applied {
             category: effect.category,
             priority: effect.priority,

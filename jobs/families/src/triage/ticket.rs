@@ -10,13 +10,15 @@ use std::time::Duration;
 use fleet_queue::{Cx, Job, JobResult, NewJob, OnDuplicate, Policy, TenantId, Unique, UniqueScope};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use sqlx::PgPool;
+use sqlx::pool::PoolConnection;
+use sqlx::{PgPool, Postgres};
 use uuid::Uuid;
 
 use super::classifier::classify;
 use super::gather::gather;
-use super::settings::settings;
-use super::sort::{Asked, sort};
+use super::second_opinion::Endpoint;
+use super::settings::{Settings, settings};
+use super::sort::{Prepared, sort};
 use super::{DECISION, Raising};
 use crate::approval;
 use crate::telemetry;
@@ -67,28 +69,47 @@ impl Job for Ticket {
     }
 
     async fn run(self, cx: Cx<()>) -> JobResult {
-        let second = second_opinion(cx.pool(), cx.tenant(), &self).await?;
+        let prepared = prepare(cx.pool(), cx.tenant(), &self).await?;
         let mut tx = cx.pool().begin().await?;
-        let sorted = sort(&mut tx, cx.tenant(), self.ticket_id, self.revision, second).await?;
+        let prepared = Some(prepared);
+        let sorted = sort(
+            &mut tx,
+            cx.tenant(),
+            self.ticket_id,
+            self.revision,
+            prepared,
+        )
+        .await?;
         let done = cx.settle_in(&mut tx, Some(&sorted)).await?;
         tx.commit().await?;
         Ok(done)
     }
 }
 
-/// Asks elsewhere, if the platform says where and we are not sure: before the ticket is held, for it may take seconds. No answer is
-/// no opinion.
-async fn second_opinion(
-    pool: &PgPool,
-    tenant: TenantId,
-    of: &Ticket,
-) -> Result<Option<Asked>, sqlx::Error> {
+/// What is needed before the ticket is held, for getting a second opinion may take seconds.
+async fn prepare(pool: &PgPool, tenant: TenantId, of: &Ticket) -> Result<Prepared, sqlx::Error> {
     let mut conn = pool.acquire().await?;
     let in_force = settings(&mut conn, tenant).await?;
-    let Some(endpoint) = in_force.settings.second_opinion.clone() else {
-        return Ok(None);
+    let second = match &in_force.settings.second_opinion {
+        Some(endpoint) => second_opinion(conn, tenant, of, &in_force.settings, endpoint).await?,
+        None => None,
     };
-    let Some(gathered) = gather(&mut conn, tenant, of.ticket_id, &in_force.settings).await? else {
+    Ok(Prepared {
+        in_force,
+        revision: of.revision,
+        second,
+    })
+}
+
+/// Asks elsewhere, if we are not sure. No answer is no opinion.
+async fn second_opinion(
+    mut conn: PoolConnection<Postgres>,
+    tenant: TenantId,
+    of: &Ticket,
+    settings: &Settings,
+    endpoint: &Endpoint,
+) -> Result<Option<String>, sqlx::Error> {
+    let Some(gathered) = gather(&mut conn, tenant, of.ticket_id, settings).await? else {
         return Ok(None);
     };
     let opinion = classify(&mut conn, tenant, &gathered.text).await?;
@@ -103,10 +124,7 @@ async fn second_opinion(
     }
     let answer = endpoint.ask(&gathered.text.masked, &categories).await;
     telemetry::second_opinion(answer.is_ok());
-    Ok(Some(Asked {
-        revision: of.revision,
-        category: answer.ok(),
-    }))
+    Ok(answer.ok())
 }
 
 #[cfg(test)]

@@ -19,7 +19,7 @@ use crate::event::{self, Event};
 use crate::telemetry;
 use crate::tickets::TicketError;
 use crate::triage::priority::Priority;
-use crate::triage::settings::settings;
+use crate::triage::settings::{Sla, settings};
 use crate::triage::sla_deadline::SlaDeadline;
 
 /// What was found when the clocks were brought up to now.
@@ -49,10 +49,24 @@ pub(crate) async fn keep(
     ticket: Uuid,
     own: Option<JobId>,
 ) -> Result<Option<Kept>, TicketError> {
+    keep_to(conn, tenant, ticket, own, None).await
+}
+
+/// As [`keep`], to promises that the caller has read already.
+pub(crate) async fn keep_to(
+    conn: &mut PgConnection,
+    tenant: TenantId,
+    ticket: Uuid,
+    own: Option<JobId>,
+    sla: Option<&Sla>,
+) -> Result<Option<Kept>, TicketError> {
     let Some(loaded) = load(conn, tenant, ticket).await? else {
         return Ok(None);
     };
-    let targets = targets(conn, &loaded).await?;
+    let targets = match sla {
+        Some(sla) => sla.of(loaded.priority),
+        None => targets(conn, &loaded).await?,
+    };
     let calendar = calendar(conn, tenant).await?;
     let clocks: Vec<Clock> = loaded
         .clocks

@@ -15,5 +15,5 @@ pub(crate) use escalate::senior_for;
 pub(crate) use hours::calendar;
 pub use hours::{Holiday, Hours, HoursError, holidays, hours, set_holidays, set_hours};
 pub use keep::Kept;
-pub(crate) use keep::keep;
+pub(crate) use keep::{keep, keep_to};
 pub use plan::{Promise, Targets};
