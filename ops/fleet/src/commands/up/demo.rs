@@ -28,12 +28,18 @@ pub(super) struct Demo {
     pub(super) database: Database,
     /// Whether somebody is there to run the jobs.
     pub(super) wait: bool,
+    /// The job that makes what the demo's tickets are sorted by, if it is yet to be made.
+    pub(super) first_model: Option<Uuid>,
 }
 
 impl Demo {
     /// Makes what is missing.
     pub(super) async fn make(&self, out: Out) -> anyhow::Result<()> {
         if self.boards().await?.is_empty() {
+            if self.wait {
+                let jobs = self.first_model.into_iter().collect();
+                self.finish(jobs, "ticket classifier", out).await?;
+            }
             self.load(out).await?;
         }
         let mut boards = self.boards().await?;
@@ -98,8 +104,14 @@ impl Demo {
         Ok(answers.into_iter().map(|answer| answer.id.0).collect())
     }
 
-    async fn follow(&self, mut jobs: Vec<Uuid>, out: Out) -> anyhow::Result<()> {
-        let bar = out.progress().bar("leaderboards", jobs.len() as u64);
+    /// Waits until these have ended, whatever became of them.
+    async fn finish(
+        &self,
+        mut jobs: Vec<Uuid>,
+        what: &'static str,
+        out: Out,
+    ) -> anyhow::Result<()> {
+        let bar = out.progress().bar(what, jobs.len() as u64);
         let all = jobs.len();
         while !jobs.is_empty() {
             tokio::time::sleep(LOOK_EVERY).await;
@@ -108,6 +120,12 @@ impl Demo {
             bar.set_position((all - jobs.len()) as u64);
         }
         bar.finish_and_clear();
+        Ok(())
+    }
+
+    async fn follow(&self, jobs: Vec<Uuid>, out: Out) -> anyhow::Result<()> {
+        let all = jobs.len();
+        self.finish(jobs, "leaderboards", out).await?;
         let unpublished = self
             .boards()
             .await?

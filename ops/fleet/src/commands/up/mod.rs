@@ -28,6 +28,7 @@ use fleet_runtime::lifecycle::{Exit, Lifecycle};
 use fleet_runtime::postgres::{Embedded, Options, PgError};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 use self::welcome::Welcome;
 use super::migrate::migrate;
@@ -152,11 +153,12 @@ async fn get_ready(
     out: Out,
 ) -> anyhow::Result<()> {
     readiness::wait(&database, &welcome.api, welcome.workers as usize).await?;
-    first_model(&database).await?;
+    let first_model = first_model(&database).await?;
     if demo {
         let demo = demo::Demo {
             database,
             wait: welcome.workers > 0,
+            first_model,
         };
         let made = demo.make(out).await;
         made.context("the demo data could not be made; --no-demo starts without")?;
@@ -164,16 +166,16 @@ async fn get_ready(
     welcome.say(out).context("nobody reads what is said")
 }
 
-/// Has the first ticket classifier made, where there is none; nobody waits for it.
-async fn first_model(database: &Database) -> anyhow::Result<()> {
+/// Has the first ticket classifier made, where there is none: by the job that is given.
+async fn first_model(database: &Database) -> anyhow::Result<Option<Uuid>> {
     let mut tx = database.begin().await?;
     let Some(job) = shipped::first_model(&mut tx).await? else {
-        return Ok(());
+        return Ok(None);
     };
-    enqueue(&mut tx, &job).await?;
+    let enqueued = enqueue(&mut tx, &job).await?;
     tx.commit().await?;
     database.wake(&[job.queue]).await;
-    Ok(())
+    Ok(Some(enqueued.id.0))
 }
 
 /// Lives until asked to stop; meanwhile, and while draining, a server that dies is started again.
