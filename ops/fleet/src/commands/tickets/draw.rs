@@ -203,15 +203,38 @@ fn one(page: &mut Page, it: &Explained) {
 fn plain(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
-        Value::Array(items) => items.iter().map(plain).collect::<Vec<_>>().join(", "),
+        Value::Number(number) => match number.as_f64() {
+            Some(fraction) if !number.is_i64() => format!("{fraction:.2}"),
+            _ => number.to_string(),
+        },
+        Value::Array(items) => match items.as_slice() {
+            [Value::String(text), Value::Number(_)] => format!("{text} {}", plain(&items[1])),
+            _ => items.iter().map(plain).collect::<Vec<_>>().join(", "),
+        },
         Value::Object(fields) => {
             let pairs = fields.iter().filter(|(_, value)| !plain(value).is_empty());
             pairs
-                .map(|(name, value)| format!("{name} {}", plain(value)))
+                .map(|(name, value)| format!("{name}: {}", plain(value)))
                 .collect::<Vec<_>>()
-                .join(" ")
+                .join("; ")
         }
         Value::Null => String::new(),
-        other => other.to_string(),
+        Value::Bool(is) => is.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_a_decision_rests_on_reads_as_a_line() {
+        let because = json!({ "margin": 0.987_654, "words": [["log in", 0.123], ["page", 0.05]], "hits": ["outage"], "none": null, "n": 3 });
+        assert_eq!(
+            plain(&because),
+            "hits: outage; margin: 0.99; n: 3; words: log in 0.12, page 0.05"
+        );
     }
 }

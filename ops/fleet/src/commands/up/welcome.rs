@@ -73,6 +73,8 @@ impl Welcome {
         let commands = [
             "leaderboard",
             "partners",
+            "assignments",
+            "tickets",
             "enqueue diagnostics.sleep '{\"ms\": 3000}' --wait",
             "jobs ls",
             "doctor",
