@@ -191,15 +191,27 @@ impl Evidence {
     /// True where the claim was surely in force: its result was recorded, or the job's row still names it.
     /// A claim whose asynchronous commit was lost with the server is none.
     pub(crate) fn stood(&self, claim: &ClaimStory) -> bool {
-        let names_it = |job: &JobFact| {
+        !claim.accepted.is_empty() || self.named_by(claim).is_some()
+    }
+
+    /// The job's row, if it still names the claim.
+    fn named_by(&self, claim: &ClaimStory) -> Option<&JobFact> {
+        self.fact(claim.held.job).filter(|job| {
             job.worker == Some(claim.held.worker.0) && job.claim_no == claim.job.claim_no
-        };
-        !claim.accepted.is_empty() || self.fact(claim.held.job).is_some_and(names_it)
+        })
+    }
+
+    /// The line before its holder gave the claim up, where it surely had it until then. What a rescue or a cancellation ended names its
+    /// last claim too, but had been taken from its holder before.
+    pub(crate) fn given_up(&self, claim: &ClaimStory) -> Option<usize> {
+        let by_its_row = |job: &JobFact| matches!(job.state.as_str(), "completed" | "running");
+        let surely = !claim.accepted.is_empty() || self.named_by(claim).is_some_and(by_its_row);
+        claim.settling.filter(|_| surely)
     }
 
     /// From when to when the claim was surely in force, where its holder said when it was about to give it up.
     pub(crate) fn surely_ran(&self, claim: &ClaimStory) -> Option<(u64, u64)> {
-        let settling = claim.settling.filter(|_| self.stood(claim))?;
+        let settling = self.given_up(claim)?;
         Some((self.at(claim.answered), self.at(settling)))
     }
 

@@ -136,7 +136,7 @@ fn exceeded(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::story::{Story, cap};
+    use crate::story::{Story, cap, ended, id};
 
     #[test]
     fn a_cap_is_exceeded_by_one_claim_too_many() {
@@ -171,6 +171,25 @@ mod tests {
             .settle(1, 7, false)
             .settle(2, 8, true);
         assert_eq!(check(&story.evidence()), Ruling::Kept { looked_at: 1 });
+    }
+
+    #[test]
+    fn a_claim_that_a_rescue_ended_does_not_count_until_its_holder_wakes() {
+        let mut story = Story::default();
+        story.change(&Change::Limit(cap(1)));
+        story.claim(1, 1, 7).rescue(1).claim(2, 2, 8);
+        story.settle(1, 7, false).settle(2, 8, true);
+        let row_of_the_first = |state: &str| {
+            let mut tables = ended(&[7]);
+            tables.jobs[0].state = state.to_owned();
+            tables.jobs[0].worker = Some(id(1));
+            tables.jobs[0].claim_no = 1;
+            tables
+        };
+        let discarded = story.evidence_with(row_of_the_first("discarded"));
+        assert_eq!(check(&discarded), Ruling::Kept { looked_at: 1 });
+        let completed = story.evidence_with(row_of_the_first("completed"));
+        assert_eq!(check(&completed).violations().len(), 1);
     }
 
     #[test]

@@ -50,10 +50,9 @@ pub(super) fn check(evidence: &Evidence) -> Ruling {
 fn lived(evidence: &Evidence, job: JobId, line: usize) -> Life {
     let from = evidence.at(line);
     let claims = evidence.by_job.get(&job).into_iter().flatten();
-    let shown = claims.map(|&n| &evidence.claims[n]).filter_map(|claim| {
-        let last = claim.settling.filter(|_| evidence.stood(claim));
-        last.map(|n| evidence.at(n))
-    });
+    let shown = claims
+        .map(|&n| &evidence.claims[n])
+        .filter_map(|claim| evidence.given_up(claim).map(|n| evidence.at(n)));
     let to = match evidence.fact(job) {
         Some(fact) if fact.live => u64::MAX,
         _ => shown.max().unwrap_or(from),
