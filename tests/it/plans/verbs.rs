@@ -1,5 +1,5 @@
 //! The statements that are judged, and how many rows of large tables each may read: a small multiple of its batch, or of the lanes where
-//! it looks at each.
+//! it looks at each. What earlier runs left behind is read, too: they are rolled back, and their index entries stay until a vacuum.
 
 use std::time::Duration;
 
@@ -128,12 +128,12 @@ async fn page(conn: &mut PgConnection, filter: JobFilter) {
 pub(super) const VERBS: &[Verb] = &[
     Verb {
         name: "claim",
-        rows_max: 10 * BATCH as i64,
+        rows_max: 20 * BATCH as i64,
         run: |scene, conn| Box::pin(async move { drop(take(scene, conn).await) }),
     },
     Verb {
         name: "settle",
-        rows_max: 12 * BATCH as i64,
+        rows_max: 24 * BATCH as i64,
         run: |scene, conn| {
             Box::pin(async move {
                 let jobs = take(scene, conn).await;
@@ -143,7 +143,7 @@ pub(super) const VERBS: &[Verb] = &[
     },
     Verb {
         name: "give back",
-        rows_max: 20 * BATCH as i64,
+        rows_max: 40 * BATCH as i64,
         run: |scene, conn| {
             Box::pin(async move {
                 let jobs = take(scene, conn).await;
@@ -181,7 +181,7 @@ pub(super) const VERBS: &[Verb] = &[
     },
     Verb {
         name: "promote",
-        rows_max: 10 * BATCH as i64,
+        rows_max: 20 * BATCH as i64,
         run: |_, conn| {
             Box::pin(async move {
                 pass(conn, 12).await;
@@ -223,7 +223,7 @@ pub(super) const VERBS: &[Verb] = &[
     },
     Verb {
         name: "look for work",
-        rows_max: 2 * LANES,
+        rows_max: 4 * LANES,
         run: |scene, conn| {
             Box::pin(async move {
                 let queues = ["default".to_owned(), "idle".to_owned()];
@@ -271,7 +271,7 @@ pub(super) const VERBS: &[Verb] = &[
     },
     Verb {
         name: "page of a tenant",
-        rows_max: 12 * BATCH as i64,
+        rows_max: 24 * BATCH as i64,
         run: |_, conn| {
             let tenant = Some(TenantId(Uuid::from_u128(7)));
             let filter = JobFilter {
