@@ -35,12 +35,14 @@ pub async fn run(
         std::fs::create_dir_all(&folder).map_err(CampaignError::file("make", &folder))?;
     }
     tell(Progress::of("starting PostgreSQL"));
+    let logs = plan.logs();
     let server = Server::start(&plan.folder).await?;
     let campaign = Campaign::set_up(plan, &server, &mut tell).await;
     let report = match campaign {
         Ok(campaign) => campaign.carry_out(&server, &stop, &mut tell).await,
         Err(error) => Err(error),
     };
+    server.keep_logs(&logs);
     server.stop().await;
     report
 }
@@ -207,6 +209,10 @@ impl Campaign {
         let mut conn = conn.map_err(CampaignError::database("answer the checker"))?;
         let facts = load(&mut conn).await;
         let facts = facts.map_err(|error| CampaignError::History(Box::new(error)))?;
+        let path = self.plan.facts();
+        facts
+            .keep(&path)
+            .map_err(CampaignError::file("write", &path))?;
         Ok(Evidence::of(entries, Some(facts), true))
     }
 }

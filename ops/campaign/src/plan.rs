@@ -53,6 +53,11 @@ impl Plan {
         self.folder.join("histories")
     }
 
+    /// What the tables said at the end, for `fleet check --facts`.
+    pub(crate) fn facts(&self) -> PathBuf {
+        self.folder.join("facts.json")
+    }
+
     pub(crate) fn logs(&self) -> PathBuf {
         self.folder.join("logs")
     }

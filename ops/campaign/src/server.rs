@@ -147,6 +147,19 @@ impl Server {
         ran.map(|_| ()).map_err(failed)
     }
 
+    /// Copies its log out of its disk, which goes with it. What cannot be copied is not worth the report.
+    pub(crate) fn keep_logs(&self, into: &Path) {
+        let Ok(files) = self.embedded.logs() else {
+            return;
+        };
+        for file in files {
+            let name = file.file_name().unwrap_or_default();
+            if let Err(error) = std::fs::copy(&file, into.join(name)) {
+                tracing::warn!(%error, file = %file.display(), "PostgreSQL's log could not be kept");
+            }
+        }
+    }
+
     /// Stops it for good.
     pub(crate) async fn stop(self) {
         self.stop.cancel();

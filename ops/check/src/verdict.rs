@@ -5,14 +5,14 @@ use std::fmt;
 use serde::Serialize;
 
 /// The rulings of a run, one an invariant.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Verdict {
     /// In the order of the invariants.
     pub findings: Vec<Finding>,
 }
 
 /// What a rule found.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Finding {
     /// I1, I2 and so on.
     pub invariant: &'static str,

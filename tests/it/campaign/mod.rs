@@ -6,6 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use fleet_campaign::{Plan, Report, run};
+use fleet_check::{Evidence, Facts, Verdict, check, read};
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
@@ -50,6 +51,21 @@ async fn promises_are_kept_under_harm() {
         "work was done: {:?}",
         report.seen
     );
+    assert_eq!(
+        verdict_of_what_was_kept(folder.path()),
+        report.verdict,
+        "a check can be repeated when the server is gone"
+    );
+}
+
+fn verdict_of_what_was_kept(folder: &Path) -> Verdict {
+    let log = folder.join("logs").read_dir().unwrap();
+    let named = log.map(|entry| entry.unwrap().file_name());
+    let server = named.filter(|name| name.to_string_lossy().starts_with("postgresql"));
+    assert_ne!(server.count(), 0, "the server's log is kept");
+    let entries = read(&[folder.join("histories")]).unwrap();
+    let facts = Facts::kept(&folder.join("facts.json")).unwrap();
+    check(&Evidence::of(entries, Some(facts), true))
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::Args;
-use fleet_check::{Evidence, Ruling, Seen, Verdict, check, load, read};
+use fleet_check::{Evidence, Facts, Ruling, Seen, Verdict, check, load, read};
 use serde_json::json;
 
 use crate::database::Target;
@@ -20,6 +20,9 @@ pub(crate) struct Check {
     /// Everything was given the time to end: a job that still lives is lost
     #[arg(long)]
     drained: bool,
+    /// Compare with what a campaign kept of its tables: the facts.json beside its histories; goes before a database
+    #[arg(long, value_name = "FILE", conflicts_with = "data")]
+    facts: Option<PathBuf>,
     /// Compare with this database's tables too
     #[command(flatten)]
     target: Target,
@@ -31,13 +34,7 @@ const SHOWN_MAX: usize = 5;
 impl Check {
     pub(crate) async fn run(self, out: Out) -> anyhow::Result<ExitCode> {
         let entries = read(&self.histories)?;
-        let facts = if self.target.is_named() {
-            let database = self.target.connect().await?;
-            let mut conn = database.db().acquire("check.load").await?;
-            Some(load(&mut conn).await?)
-        } else {
-            None
-        };
+        let facts = self.facts().await?;
         let evidence = Evidence::of(entries, facts, self.drained);
         let (seen, verdict) = (evidence.seen(), check(&evidence));
         let said =
@@ -45,6 +42,25 @@ impl Check {
         out.answer(&said, |page| draw(page, &seen, &verdict))
             .context("nobody reads what is said")?;
         Ok(exit_code(&verdict))
+    }
+
+    /// Of the file or the database that was named, if one was.
+    async fn facts(&self) -> anyhow::Result<Option<Facts>> {
+        if let Some(path) = &self.facts {
+            let kept = Facts::kept(path);
+            return kept.map(Some).with_context(|| {
+                format!(
+                    "could not read {} as the facts.json of a campaign",
+                    path.display()
+                )
+            });
+        }
+        if !self.target.is_named() {
+            return Ok(None);
+        }
+        let database = self.target.connect().await?;
+        let mut conn = database.db().acquire("check.load").await?;
+        Ok(Some(load(&mut conn).await?))
     }
 }
 

@@ -26,7 +26,7 @@ mod unpack;
 mod wheel;
 
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -115,6 +115,12 @@ impl Embedded {
 
     pub fn port(&self) -> u16 {
         self.port
+    }
+
+    /// The files of its log, which go with the folder.
+    pub fn logs(&self) -> std::io::Result<Vec<PathBuf>> {
+        let folder = self.cluster.home.data().join("log");
+        folder.read_dir()?.map(|entry| Ok(entry?.path())).collect()
     }
 
     pub fn version(&self) -> Version {
