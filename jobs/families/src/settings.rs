@@ -1,11 +1,91 @@
 //! What a family is weighed by, as rows that are only added to: what every family's versions have in common, and how one reads.
 
+use std::future::Future;
+
 use chrono::{DateTime, Utc};
 use fleet_queue::JobError;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use sqlx::PgConnection;
+
+/// Most versions that are read at once.
+const HISTORY_MAX: i64 = 200;
+
+/// A family's settings. It gives its bounds, and the two statements over its own table.
+pub trait Versioned: Serialize + DeserializeOwned + Send + Sync {
+    /// Whose they are.
+    const FAMILY: &'static str;
+
+    /// Refuses what cannot be meant.
+    fn check(&self) -> Result<(), SettingsError>;
+
+    /// The latest rows, newest first.
+    fn rows(
+        conn: &mut PgConnection,
+        limit: i64,
+    ) -> impl Future<Output = Result<Vec<Stored>, sqlx::Error>> + Send;
+
+    /// Adds the row after the newest; nobody else does meanwhile.
+    fn add(
+        conn: &mut PgConnection,
+        settings: Value,
+        by: &str,
+        reason: Option<&str>,
+    ) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
+
+    /// What holds now.
+    fn current(
+        conn: &mut PgConnection,
+    ) -> impl Future<Output = Result<Version<Self>, SettingsError>> + Send {
+        async {
+            let newest = Self::rows(conn, 1).await?.pop();
+            newest
+                .ok_or(SettingsError::Missing(Self::FAMILY))?
+                .read(Self::FAMILY)
+        }
+    }
+
+    /// The latest versions, newest first.
+    fn history(
+        conn: &mut PgConnection,
+        limit: i64,
+    ) -> impl Future<Output = Result<Vec<Version<Self>>, SettingsError>> + Send {
+        async move {
+            let rows = Self::rows(conn, limit.clamp(1, HISTORY_MAX)).await?;
+            rows.into_iter().map(|row| row.read(Self::FAMILY)).collect()
+        }
+    }
+
+    /// Adds a version, which holds from now on.
+    fn change(
+        &self,
+        conn: &mut PgConnection,
+        by: &str,
+        reason: Option<&str>,
+    ) -> impl Future<Output = Result<Version<Self>, SettingsError>> + Send {
+        async move {
+            self.check()?;
+            let value = serde_json::to_value(self).expect("plain numbers");
+            await_turn(conn, Self::FAMILY).await?;
+            Self::add(conn, value, by, reason).await?;
+            Self::current(conn).await
+        }
+    }
+}
+
+/// Two who add a version of the same at once would give the same number; the turn lasts until the transaction ends.
+pub(crate) async fn await_turn(conn: &mut PgConnection, of: &str) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        r#"-- settings.await_turn
+        SELECT pg_advisory_xact_lock(hashtextextended('fleet.versions ' || $1::text, 0))"#,
+        of,
+    )
+    .execute(conn)
+    .await
+    .map(|_| ())
+}
 
 /// Settings as they were from some time on.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
@@ -65,7 +145,8 @@ impl SettingsError {
 }
 
 /// A version as it is stored.
-pub(crate) struct Stored {
+#[derive(Debug)]
+pub struct Stored {
     pub(crate) version: i32,
     pub(crate) settings: Value,
     pub(crate) changed_by: String,
@@ -74,10 +155,7 @@ pub(crate) struct Stored {
 }
 
 impl Stored {
-    pub(crate) fn read<S: DeserializeOwned>(
-        self,
-        family: &'static str,
-    ) -> Result<Version<S>, SettingsError> {
+    fn read<S: DeserializeOwned>(self, family: &'static str) -> Result<Version<S>, SettingsError> {
         let settings = serde_json::from_value(self.settings);
         Ok(Version {
             version: self.version,

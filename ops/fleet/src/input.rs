@@ -1,11 +1,12 @@
-//! How people write durations, times and payloads on the command line.
+//! How people write durations, times and payloads on the command line, and say which one they mean.
 
 use std::io::Read;
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
 use serde_json::Value;
+use uuid::Uuid;
 
 /// `90s`, `5m`, `1h30m`, `2 days`.
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
@@ -62,6 +63,30 @@ fn standard_input() -> anyhow::Result<String> {
         .read_to_string(&mut text)
         .context("could not read standard input")?;
     Ok(text)
+}
+
+/// The one that is meant, of those whose name or id it is; ambiguity is refused with the candidates. `kind` is the word for one of them;
+/// the command of that name in the plural lists them.
+pub(crate) fn only<T>(
+    mut found: Vec<T>,
+    kind: &str,
+    called: &str,
+    id: impl Fn(&T) -> Uuid,
+) -> anyhow::Result<T> {
+    match (found.pop(), found.len()) {
+        (Some(one), 0) => Ok(one),
+        (None, _) => Err(anyhow!(
+            "no {kind} is called \"{called}\"; `fleet {kind}s` lists those there are"
+        )),
+        (Some(last), _) => {
+            found.push(last);
+            let ids: Vec<_> = found.iter().map(|it| id(it).to_string()).collect();
+            bail!(
+                "several {kind}s are called \"{called}\"; say which by id: {}",
+                ids.join(", ")
+            )
+        }
+    }
 }
 
 #[cfg(test)]

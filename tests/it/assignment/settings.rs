@@ -1,9 +1,7 @@
 //! Settings are rows with history: the latest holds, a decision names its version, and the past stays.
 
-use fleet_jobs::assignment::{
-    Settings, Weights, change_settings, current_settings, settings_history,
-};
-use fleet_jobs::settings::SettingsError;
+use fleet_jobs::assignment::{Settings, Weights};
+use fleet_jobs::settings::{SettingsError, Versioned};
 
 use super::house::House;
 
@@ -22,20 +20,21 @@ async fn a_change_is_a_version_that_the_next_decision_names() {
         weights,
         ..Settings::default()
     };
-    let version = change_settings(&mut conn, &changed, "Grace", Some("try"))
+    let version = changed
+        .change(&mut conn, "Grace", Some("try"))
         .await
         .unwrap();
     assert_eq!((version.version, version.settings), (2, changed));
     let client = house.client("acme", "").await;
     house.assign(client).await;
     assert_eq!(house.rationale(client).await["settings_version"], 2);
-    assert_eq!(settings_history(&mut conn, 10).await.unwrap().len(), 2);
+    assert_eq!(Settings::history(&mut conn, 10).await.unwrap().len(), 2);
     let bad = Settings {
         top_share: 2.0,
         ..Settings::default()
     };
     assert!(matches!(
-        change_settings(&mut conn, &bad, "Grace", None).await,
+        bad.change(&mut conn, "Grace", None).await,
         Err(SettingsError::Field {
             field: "top_share",
             ..
@@ -57,7 +56,7 @@ async fn a_change_is_a_version_that_the_next_decision_names() {
     }
     house.db.execute("INSERT INTO fleet.assignment_settings (version, settings, changed_by) VALUES (3, '{\"weight\": 1}', 'test')").await;
     assert!(matches!(
-        current_settings(&mut conn).await,
+        Settings::current(&mut conn).await,
         Err(SettingsError::Stored { version: 3, .. })
     ));
     let (state, reason) = house

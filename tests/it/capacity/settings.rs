@@ -1,10 +1,7 @@
 //! What capacities are weighed by: the latest version holds, scores name theirs, and a change has everybody scored anew.
 
-use fleet_jobs::capacity::{
-    Caps, Loads, Settings, Weights, change_settings, current_settings, reconcile, rescore,
-    settings_history,
-};
-use fleet_jobs::settings::SettingsError;
+use fleet_jobs::capacity::{Caps, Loads, Settings, Weights, reconcile, rescore};
+use fleet_jobs::settings::{SettingsError, Versioned};
 
 use super::office::{ANN, Office};
 
@@ -39,7 +36,7 @@ fn other() -> Settings {
 
 async fn change(office: &Office, settings: &Settings) -> Result<i32, SettingsError> {
     let mut conn = office.db.conn().await;
-    let changed = change_settings(&mut conn, settings, "Grace", Some("try")).await?;
+    let changed = settings.change(&mut conn, "Grace", Some("try")).await?;
     assert_eq!(changed.settings, *settings);
     Ok(changed.version)
 }
@@ -69,7 +66,7 @@ async fn a_change_is_a_version_by_which_everybody_is_scored_anew() {
     let versions: Vec<i32> = after.history.iter().map(|it| it.settings_version).collect();
     assert_eq!((after.settings_version, versions), (2, vec![2, 1]));
     let mut conn = office.db.conn().await;
-    assert_eq!(settings_history(&mut conn, 10).await.unwrap().len(), 2);
+    assert_eq!(Settings::history(&mut conn, 10).await.unwrap().len(), 2);
 }
 
 /// Until everybody is scored anew, loads are counted as they were, which is no drift.
@@ -127,7 +124,7 @@ async fn what_cannot_be_used_is_refused_or_told_by_its_version() {
         .execute("INSERT INTO fleet.capacity_settings (version, settings, changed_by) VALUES (2, '{\"loads\": {\"ticket\": 1, \"campaign\": 1}, \"cap\": 1}', 'me')")
         .await;
     assert!(matches!(
-        current_settings(&mut *office.db.conn().await).await,
+        Settings::current(&mut *office.db.conn().await).await,
         Err(SettingsError::Stored { version: 2, .. })
     ));
     let now = office.now().await;

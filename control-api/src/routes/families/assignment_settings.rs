@@ -2,32 +2,28 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
-use fleet_jobs::assignment::{Settings, change_settings, settings_history};
-use fleet_jobs::settings::{SettingsError, Version};
+use fleet_jobs::assignment::Settings;
+use fleet_jobs::settings::Version;
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::audit::{self, Action};
-use crate::auth::{Caller, Scope};
+use super::settings::{self, SettingsBody};
+use crate::auth::Caller;
 use crate::extract::Body;
 use crate::openapi::Schemas;
 use crate::problem::Problem;
 use crate::state::ApiState;
 
-/// AssignmentVersions that are shown.
-const VERSIONS: i64 = 50;
-
 pub(super) fn router() -> OpenApiRouter<ApiState> {
-    OpenApiRouter::new().routes(routes!(settings, change))
+    OpenApiRouter::new().routes(routes!(show, change))
 }
 
 pub(super) fn schemas(schemas: &mut Schemas) {
     schemas
         .add::<AssignmentVersions>()
-        .add::<AssignmentSettingsBody>();
+        .add::<SettingsBody<Settings>>();
 }
 
 /// What held, and since when.
@@ -37,30 +33,16 @@ struct AssignmentVersions {
     versions: Vec<Version<Settings>>,
 }
 
-/// What shall hold.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-struct AssignmentSettingsBody {
-    /// All of it: what is left out has its default, not what held before.
-    settings: Settings,
-    /// Why; at most 1,000 characters.
-    #[schemars(length(max = 1000))]
-    reason: Option<String>,
-}
-
 /// Look at the assignment settings.
 #[utoipa::path(
     get, path = "/v1/assignments/settings", tag = "assignments", operation_id = "getAssignmentSettings",
     responses((status = 200, description = "The settings with their past.", body = ref("#/components/schemas/AssignmentVersions")))
 )]
-async fn settings(
+async fn show(
     State(state): State<ApiState>,
     caller: Caller,
 ) -> Result<Json<AssignmentVersions>, Problem> {
-    caller.need_platform(Scope::JobsRead)?;
-    let mut tx = state.acting(&caller).await?;
-    let versions = settings_history(&mut tx, VERSIONS).await.map_err(refused)?;
-    tx.commit().await?;
+    let versions = settings::versions(&state, &caller).await?;
     Ok(Json(AssignmentVersions { versions }))
 }
 
@@ -75,37 +57,7 @@ async fn settings(
 async fn change(
     State(state): State<ApiState>,
     caller: Caller,
-    body: Body<AssignmentSettingsBody>,
+    body: Body<SettingsBody<Settings>>,
 ) -> Result<Json<Version<Settings>>, Problem> {
-    caller.need_platform(Scope::JobsManage)?;
-    let AssignmentSettingsBody { settings, reason } = body.value;
-    if reason.as_ref().is_some_and(|it| it.chars().count() > 1000) {
-        return Err(Problem::invalid(
-            "reason",
-            "reason is over 1,000 characters",
-        ));
-    }
-    let mut tx = state.acting(&caller).await?;
-    let changed = change_settings(&mut tx, &settings, &caller.name, reason.as_deref()).await;
-    let version = changed.map_err(refused)?;
-    let subject = format!("version {}", version.version);
-    let action = Action {
-        reason: reason.as_deref(),
-        ..Action::on_platform("assignments.settings", &subject)
-    };
-    audit::record(&mut tx, &caller, action).await?;
-    tx.commit().await?;
-    Ok(Json(version))
-}
-
-/// Why a family's settings cannot be kept or used, as a problem.
-pub(super) fn refused(error: SettingsError) -> Problem {
-    let detail = error.to_string();
-    match error {
-        SettingsError::Field { field, .. } => Problem::invalid(format!("settings.{field}"), detail),
-        SettingsError::Database(error) => error.into(),
-        SettingsError::Stored { .. } | SettingsError::Missing(_) => {
-            Problem::new(StatusCode::CONFLICT, "settings_unusable", detail)
-        }
-    }
+    settings::change(&state, &caller, body.value, "assignments.settings").await
 }

@@ -12,6 +12,7 @@ mod ingest;
 mod leaderboards;
 mod partners;
 mod promotions;
+mod settings;
 mod support;
 mod tickets;
 mod tickets_create;

@@ -9,6 +9,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::event::{self, Event};
+use crate::settings::await_turn;
 
 /// Which decisions of a kind wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -163,7 +164,7 @@ pub async fn set_policy(
     if !(0.0..=1.0).contains(&policy.threshold) {
         return Err(PolicyError::Threshold(policy.threshold));
     }
-    await_turn(conn).await?;
+    await_turn(conn, "approval policies").await?;
     let set = add_version(conn, tenant, decision, policy, actor, note).await?;
     let set = set.ok_or_else(|| PolicyError::Unknown(decision.to_owned()))?;
     let event = Event {
@@ -175,17 +176,6 @@ pub async fn set_policy(
     };
     event::record(conn, tenant, &event).await?;
     Ok(set)
-}
-
-/// Two at once would give the same number; it is held until the transaction ends.
-async fn await_turn(conn: &mut PgConnection) -> Result<(), sqlx::Error> {
-    sqlx::query!(
-        r#"-- approval.await_turn
-        SELECT pg_advisory_xact_lock(hashtextextended('fleet.approval_policies', 0))"#
-    )
-    .execute(conn)
-    .await
-    .map(|_| ())
 }
 
 /// `None` where the platform has no policy of that name, because nothing asks for it then.

@@ -18,9 +18,9 @@ use super::client::{self, ClientError};
 use super::decision::Mode;
 use super::follow_up::once;
 use super::rationale::Rules;
-use super::settings::current_settings;
+use super::settings::Settings;
 use super::standing;
-use crate::settings::SettingsError;
+use crate::settings::{SettingsError, Versioned};
 use crate::telemetry;
 
 /// Partners that a caller may exclude.
@@ -128,7 +128,7 @@ impl Job for Auto {
 
 /// What the decisions of this moment share.
 pub(super) async fn rules(conn: &mut PgConnection, run: Option<Uuid>) -> Result<Rules, JobError> {
-    let version = current_settings(conn)
+    let version = Settings::current(conn)
         .await
         .map_err(SettingsError::into_job_error)?;
     Ok(Rules {
@@ -169,7 +169,7 @@ pub async fn assign_now(pool: &PgPool, client: Uuid) -> Result<super::Outcome, A
     let mut conn = pool.acquire().await?;
     let mut tx = conn.begin().await?;
     let client = client::lock(&mut tx, client, TenantId::PLATFORM).await?;
-    let version = current_settings(&mut tx).await?;
+    let version = Settings::current(&mut tx).await?;
     let rules = Rules {
         settings: version.settings,
         version: version.version,

@@ -9,9 +9,9 @@ use uuid::Uuid;
 
 use super::client;
 use super::partner::obstacle;
-use super::settings::current_settings;
+use super::settings::Settings;
 use crate::approval::CorrectionError;
-use crate::settings::SettingsError;
+use crate::settings::{SettingsError, Versioned};
 
 /// Another partner.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -64,6 +64,6 @@ async fn current_weight(
 ) -> Result<f64, SettingsError> {
     match super::reservation::of_client(conn, found).await? {
         Some(open) => Ok(open.weight),
-        None => Ok(found.weight(&current_settings(conn).await?.settings)),
+        None => Ok(found.weight(&Settings::current(conn).await?.settings)),
     }
 }

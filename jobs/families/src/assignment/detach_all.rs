@@ -22,6 +22,7 @@ use super::decision::{self, Decision, Mode};
 use super::rationale::Rules;
 use super::{follow_up, partner, reservation, slot};
 use crate::event::{self, Event};
+use crate::partners::is_known;
 
 /// Clients that are looked for at a time.
 const CHUNK: i64 = 100;
@@ -69,7 +70,7 @@ impl Job for DetachAll {
             return Err(JobError::discard("reason: is over 1,000 characters"));
         }
         let mut conn = cx.pool().acquire().await?;
-        if !partner::is_known(&mut conn, self.partner_id, cx.tenant()).await? {
+        if !is_known(&mut conn, self.partner_id, cx.tenant()).await? {
             let unknown = format!("partner_id: there is no partner {}", self.partner_id);
             return Err(JobError::discard(unknown));
         }

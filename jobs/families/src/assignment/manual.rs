@@ -11,11 +11,11 @@ use super::assign::{lock_all, take_back};
 use super::client::{self, Client, ClientError};
 use super::decision::{self, Decision, Mode};
 use super::partner::obstacle;
-use super::settings::current_settings;
+use super::settings::Settings;
 use super::slot::{self, Claim, Taken};
 use super::waitlist;
 use crate::event::{self, Event};
-use crate::settings::SettingsError;
+use crate::settings::{SettingsError, Versioned};
 use crate::telemetry;
 
 /// What a person wants.
@@ -106,7 +106,7 @@ pub async fn assign_by_hand(conn: &mut PgConnection, it: &ByHand<'_>) -> Result<
     let mut tx = conn.begin().await?;
     let client = client::lock(&mut tx, it.client, it.tenant).await?;
     refuse_needless(&client, it)?;
-    let version = current_settings(&mut tx).await?;
+    let version = Settings::current(&mut tx).await?;
     let weight = client.weight(&version.settings);
     refuse_obstacle(&mut tx, &client, it, weight).await?;
     let both: Vec<Uuid> = client.partner_id.into_iter().chain([it.partner]).collect();

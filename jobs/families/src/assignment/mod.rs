@@ -58,7 +58,7 @@ pub use rationale::{Candidate, Rationale};
 pub(crate) use read::standing as observe;
 pub use read::{Assignment, Decided, Wanted, list_assignments, list_decisions};
 pub use rebalance::{Rebalance, Rebalanced};
-pub use settings::{Settings, Weights, change_settings, current_settings, settings_history};
+pub use settings::{Settings, Weights};
 pub use solve::{Costs, solve};
 pub use transfer::Transfer;
 pub use waitlist::{Waiting, list_waiting};

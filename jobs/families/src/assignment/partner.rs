@@ -1,6 +1,5 @@
-//! Whether a partner can take a client that a person means to give it, and who may speak of the partner.
+//! Whether a partner can take a client that a person means to give it, and whom it looks after.
 
-use fleet_queue::TenantId;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -34,24 +33,6 @@ pub(super) async fn obstacle(
         (None, _) | (_, None) => Some(format!("partner {partner} was never scored")),
         _ => None,
     })
-}
-
-/// Whether the partner is one that the tenant may have worked on: its own, or any where the platform asks.
-pub(super) async fn is_known(
-    conn: &mut PgConnection,
-    partner: Uuid,
-    tenant: TenantId,
-) -> Result<bool, sqlx::Error> {
-    sqlx::query_scalar!(
-        r#"-- assignment.partner_known
-        SELECT EXISTS (
-            SELECT FROM fleet.partners
-            WHERE partner_id = $1 AND ($2::uuid = '00000000-0000-0000-0000-000000000000' OR tenant_id = $2)) AS "known!""#,
-        partner,
-        tenant.0,
-    )
-    .fetch_one(conn)
-    .await
 }
 
 /// A partner's clients: whose, and which.

@@ -23,6 +23,7 @@ use super::rationale::{Candidate, Rationale, Rules};
 use super::slot::Claim;
 use super::{partner, standing};
 use crate::approval;
+use crate::partners::is_known;
 
 /// Clients that are looked at.
 const LOOKED_AT: i64 = 100;
@@ -79,7 +80,7 @@ impl Job for Rebalance {
         }
         let run = standing::follow(cx.pool()).await?;
         let mut conn = cx.pool().acquire().await?;
-        if !partner::is_known(&mut conn, self.partner_id, cx.tenant()).await? {
+        if !is_known(&mut conn, self.partner_id, cx.tenant()).await? {
             let unknown = format!("partner_id: there is no partner {}", self.partner_id);
             return Err(JobError::discard(unknown));
         }

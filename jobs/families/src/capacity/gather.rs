@@ -7,7 +7,8 @@ use uuid::Uuid;
 use super::formula::Inputs;
 use super::level::Level;
 use super::priors::TierPrior;
-use super::settings::{Settings, current_settings};
+use super::settings::Settings;
+use crate::settings::Versioned;
 use crate::settings::{SettingsError, Version};
 
 /// A partner with its inputs, and with what is stored of it now.
@@ -157,7 +158,7 @@ pub(super) async fn gather(
     )
     .fetch_all(&mut *conn)
     .await?;
-    let version = current_settings(conn).await?;
+    let version = Settings::current(conn).await?;
     let gathered = |row: &Row| row.gathered(&version.settings);
     Ok((rows.iter().map(gathered).collect(), version))
 }

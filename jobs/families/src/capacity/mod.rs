@@ -34,6 +34,4 @@ pub use reconcile::{Drift, Reconcile, Reconciled, reconcile};
 pub use rescore::{CHUNK, Rescored, rescore};
 pub use score::Score;
 pub use score_all::{ScoreAll, ScoredAll, score_all};
-pub use settings::{
-    Caps, Loads, Settings, Weights, change_settings, current_settings, settings_history,
-};
+pub use settings::{Caps, Loads, Settings, Weights};

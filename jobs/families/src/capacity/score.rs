@@ -13,11 +13,11 @@ use fleet_queue::{
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::priors;
 use super::rescore::rescore;
+use crate::partners::is_known;
 use crate::settings::SettingsError;
 use crate::telemetry;
 
@@ -63,7 +63,7 @@ impl Job for Score {
 
     async fn run(self, cx: Cx<()>) -> JobResult {
         let mut tx = cx.pool().begin().await?;
-        if !known(&mut tx, self.partner_id, cx.tenant()).await? {
+        if !is_known(&mut tx, self.partner_id, cx.tenant()).await? {
             let unknown = format!("partner_id: there is no partner {}", self.partner_id);
             return Err(JobError::discard(unknown));
         }
@@ -77,23 +77,6 @@ impl Job for Score {
         telemetry::scored(rescored.scored);
         Ok(done)
     }
-}
-
-async fn known(
-    conn: &mut PgConnection,
-    partner: Uuid,
-    tenant: TenantId,
-) -> Result<bool, sqlx::Error> {
-    sqlx::query_scalar!(
-        r#"-- capacity.known
-        SELECT EXISTS (
-            SELECT FROM fleet.partners
-            WHERE partner_id = $1 AND ($2::uuid = '00000000-0000-0000-0000-000000000000' OR tenant_id = $2)) AS "known!""#,
-        partner,
-        tenant.0,
-    )
-    .fetch_one(conn)
-    .await
 }
 
 #[cfg(test)]

@@ -3,12 +3,10 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use sqlx::PgConnection;
 
-use crate::settings::{SettingsError, Stored, Version, unless};
-
-/// Whose settings they are.
-const FAMILY: &str = "capacity";
+use crate::settings::{SettingsError, Stored, Versioned, unless};
 
 /// How much each part of a score counts; together 1, so that the score ends at 100.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -124,9 +122,10 @@ impl Default for Settings {
     }
 }
 
-impl Settings {
-    /// Refuses what cannot be meant.
-    pub fn check(&self) -> Result<(), SettingsError> {
+impl Versioned for Settings {
+    const FAMILY: &'static str = "capacity";
+
+    fn check(&self) -> Result<(), SettingsError> {
         let w = &self.weights;
         for (field, share) in [
             ("weights.sla", w.sla),
@@ -169,60 +168,40 @@ impl Settings {
         }
         Ok(())
     }
-}
 
-/// What holds now.
-pub async fn current_settings(conn: &mut PgConnection) -> Result<Version<Settings>, SettingsError> {
-    let mut versions = settings_history(conn, 1).await?;
-    versions.pop().ok_or(SettingsError::Missing(FAMILY))
-}
+    async fn rows(conn: &mut PgConnection, limit: i64) -> Result<Vec<Stored>, sqlx::Error> {
+        sqlx::query_as!(
+            Stored,
+            r#"-- capacity.settings
+            SELECT version, settings, changed_by, reason AS "reason: String", changed_at
+            FROM fleet.capacity_settings
+            WHERE tenant_id = '00000000-0000-0000-0000-000000000000'
+            ORDER BY version DESC
+            LIMIT $1"#,
+            limit,
+        )
+        .fetch_all(conn)
+        .await
+    }
 
-/// The latest versions, newest first.
-pub async fn settings_history(
-    conn: &mut PgConnection,
-    limit: i64,
-) -> Result<Vec<Version<Settings>>, SettingsError> {
-    let rows = sqlx::query_as!(
-        Stored,
-        r#"-- capacity.settings
-        SELECT version, settings, changed_by, reason AS "reason: String", changed_at
-        FROM fleet.capacity_settings
-        WHERE tenant_id = '00000000-0000-0000-0000-000000000000'
-        ORDER BY version DESC
-        LIMIT $1"#,
-        limit.clamp(1, 200),
-    )
-    .fetch_all(conn)
-    .await?;
-    rows.into_iter().map(|row| row.read(FAMILY)).collect()
-}
-
-/// Adds a version, which holds from now on.
-pub async fn change_settings(
-    conn: &mut PgConnection,
-    settings: &Settings,
-    by: &str,
-    reason: Option<&str>,
-) -> Result<Version<Settings>, SettingsError> {
-    settings.check()?;
-    let value = serde_json::to_value(settings).expect("plain numbers");
-    sqlx::query!(
-        r#"-- capacity.lock_settings
-        SELECT pg_advisory_xact_lock(hashtextextended('fleet.capacity_settings', 0)) IS NULL AS locked"#
-    )
-    .fetch_one(&mut *conn)
-    .await?;
-    sqlx::query!(
-        r#"-- capacity.change_settings
-        INSERT INTO fleet.capacity_settings (version, settings, changed_by, reason)
-        SELECT COALESCE(max(version), 0) + 1, $1, $2, $3 FROM fleet.capacity_settings"#,
-        value,
-        by,
-        reason as _,
-    )
-    .execute(&mut *conn)
-    .await?;
-    current_settings(conn).await
+    async fn add(
+        conn: &mut PgConnection,
+        settings: Value,
+        by: &str,
+        reason: Option<&str>,
+    ) -> Result<(), sqlx::Error> {
+        sqlx::query!(
+            r#"-- capacity.add_settings
+            INSERT INTO fleet.capacity_settings (version, settings, changed_by, reason)
+            SELECT COALESCE(max(version), 0) + 1, $1, $2, $3 FROM fleet.capacity_settings"#,
+            settings,
+            by,
+            reason as _,
+        )
+        .execute(conn)
+        .await
+        .map(|_| ())
+    }
 }
 
 #[cfg(test)]

@@ -9,4 +9,5 @@ mod store;
 
 pub use leaves::{Leave, LeaveError, add_leave, list_leaves, remove_leave};
 pub use profile::{Profile, Wrong};
+pub(crate) use store::is_known;
 pub use store::{Partner, ProfileError, find_partner, list_partners, put_partner};

@@ -206,3 +206,21 @@ async fn read(
     .await?;
     Ok(rows.into_iter().map(Partner::from).collect())
 }
+
+/// Whether the partner is one that the tenant may have worked on: its own, or any where the platform asks.
+pub(crate) async fn is_known(
+    conn: &mut PgConnection,
+    partner: Uuid,
+    tenant: TenantId,
+) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"-- partners.is_known
+        SELECT EXISTS (
+            SELECT FROM fleet.partners
+            WHERE partner_id = $1 AND ($2::uuid = '00000000-0000-0000-0000-000000000000' OR tenant_id = $2)) AS "known!""#,
+        partner,
+        tenant.0,
+    )
+    .fetch_one(conn)
+    .await
+}

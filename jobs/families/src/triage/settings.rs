@@ -9,6 +9,7 @@ use super::labels::check_category;
 use super::priority::{Priority, Raising};
 use super::second_opinion::Endpoint;
 use super::sla::Targets;
+use crate::settings::await_turn;
 
 /// The settings.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -211,7 +212,7 @@ pub async fn set_settings(
     actor: &str,
 ) -> Result<InForce, SettingsError> {
     settings.check(tenant)?;
-    await_turn(conn).await?;
+    await_turn(conn, "triage").await?;
     let value = serde_json::to_value(settings).expect("plain data");
     let version = sqlx::query_scalar!(
         r#"-- triage.set_settings
@@ -228,17 +229,6 @@ pub async fn set_settings(
         version,
         settings: settings.clone(),
     })
-}
-
-/// Two at once would give the same number; it is held until the transaction ends.
-async fn await_turn(conn: &mut PgConnection) -> Result<(), sqlx::Error> {
-    sqlx::query!(
-        r#"-- triage.await_turn
-        SELECT pg_advisory_xact_lock(hashtextextended('fleet.triage_settings', 0))"#
-    )
-    .execute(conn)
-    .await
-    .map(|_| ())
 }
 
 #[cfg(test)]

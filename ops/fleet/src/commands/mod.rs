@@ -22,6 +22,7 @@ mod pg;
 mod processes;
 mod queues;
 mod schedules;
+mod settings;
 mod tickets;
 mod triage;
 mod up;

@@ -2,8 +2,6 @@
 
 use chrono::{DateTime, Utc};
 use fleet_jobs::assignment::{Assignment, Decided, Waiting};
-use fleet_jobs::settings::Version;
-use serde::Serialize;
 use serde_json::Value;
 
 use crate::output::{Cell, Hue, Page, Table, ago, blank_or};
@@ -143,25 +141,4 @@ pub(super) fn waiting(page: &mut Page, waiting: &[Waiting], now: DateTime<Utc>) 
         ]);
     }
     page.table(&table, "nobody waits");
-}
-
-/// A family's settings, the newest version first.
-pub(in super::super) fn settings<S: Serialize>(
-    page: &mut Page,
-    versions: &[Version<S>],
-    now: DateTime<Utc>,
-) {
-    for it in versions {
-        page.heading(&format!(
-            "version {}, {} by {}",
-            it.version,
-            ago(now, it.changed_at),
-            it.changed_by
-        ));
-        page.field_if("reason", it.reason.as_ref());
-        let fields = serde_json::to_value(&it.settings).unwrap_or_default();
-        for (name, value) in fields.as_object().into_iter().flatten() {
-            page.field(name, value);
-        }
-    }
 }

@@ -2,18 +2,18 @@
 
 mod change;
 pub(super) mod draw;
-mod settings;
 
 use std::process::ExitCode;
 
 use anyhow::anyhow;
 use clap::{Args, Subcommand};
-use fleet_jobs::assignment::{Wanted, list_assignments, list_decisions, list_waiting};
+use fleet_jobs::assignment::{Settings, Wanted, list_assignments, list_decisions, list_waiting};
 use serde_json::json;
 use uuid::Uuid;
 
 use super::clients::choose as choose_client;
 use super::partners::choose as choose_partner;
+use super::settings::SettingsCommand;
 use crate::database::{Database, Target, now};
 use crate::output::Out;
 
@@ -60,7 +60,7 @@ enum Action {
     /// Take every client from a partner that leaves, and find each another, by a job
     DetachAll(change::DetachAll),
     /// Show what assignments are weighed by, or add a version
-    Settings(settings::SettingsCommand),
+    Settings(SettingsCommand),
 }
 
 #[derive(Args, Debug)]
@@ -103,7 +103,10 @@ impl Assignments {
             Action::Transfer(it) => it.run(&database, out).await,
             Action::Rebalance(it) => it.run(&database, out).await,
             Action::DetachAll(it) => it.run(&database, out).await,
-            Action::Settings(it) => it.run(&database, out).await,
+            Action::Settings(it) => {
+                it.run::<Settings>(&database, "assignments.settings", out)
+                    .await
+            }
         }
     }
 }

@@ -4,7 +4,7 @@ mod draw;
 
 use std::process::ExitCode;
 
-use anyhow::{anyhow, bail};
+use anyhow::anyhow;
 use clap::{Args, Subcommand};
 use fleet_jobs::clients::{Client, NewClient, create_client, list_clients};
 use fleet_queue::TenantId;
@@ -12,6 +12,7 @@ use serde_json::json;
 
 use crate::audit;
 use crate::database::{Database, Target};
+use crate::input;
 use crate::output::Out;
 
 /// Clients of one name that a refusal can list.
@@ -109,19 +110,6 @@ async fn add(
 /// The client that is meant; ambiguity is refused with the candidates.
 pub(super) async fn choose(database: &Database, called: &str) -> anyhow::Result<Client> {
     let mut tx = database.begin().await?;
-    let mut found = list_clients(&mut tx, Some(called), None, SEVERAL).await?;
-    match (found.pop(), found.len()) {
-        (Some(one), 0) => Ok(one),
-        (None, _) => Err(anyhow!(
-            "no client is called \"{called}\"; `fleet clients` lists those there are"
-        )),
-        (Some(last), _) => {
-            found.push(last);
-            let ids: Vec<_> = found.iter().map(|it| it.client_id.to_string()).collect();
-            bail!(
-                "several clients are called \"{called}\"; say which by id: {}",
-                ids.join(", ")
-            )
-        }
-    }
+    let found = list_clients(&mut tx, Some(called), None, SEVERAL).await?;
+    input::only(found, "client", called, |it| it.client_id)
 }

@@ -3,18 +3,20 @@
 
 mod draw;
 mod leave;
-mod settings;
 
 use std::process::ExitCode;
 
-use anyhow::{anyhow, bail};
+use anyhow::anyhow;
 use chrono::{DateTime, Utc};
 use clap::{Args, Subcommand};
-use fleet_jobs::capacity::{HISTORY_MAX, Listed, Score, capacity_of, list_capacity, tenant_of};
+use fleet_jobs::capacity::{
+    HISTORY_MAX, Listed, Score, Settings, capacity_of, list_capacity, tenant_of,
+};
 use serde_json::json;
 use uuid::Uuid;
 
 use super::jobs::run_job;
+use super::settings::SettingsCommand;
 use crate::database::{Database, Target, now};
 use crate::input;
 use crate::output::Out;
@@ -65,7 +67,7 @@ enum Action {
         rm: Option<Uuid>,
     },
     /// Show what capacities are weighed by, or add a version
-    Settings(settings::SettingsCommand),
+    Settings(SettingsCommand),
 }
 
 impl Partners {
@@ -95,7 +97,10 @@ impl Partners {
                 leave::change(&database, &found, from.zip(until), rm).await?;
                 leave::list(&database, &found, out).await
             }
-            Some(Action::Settings(it)) => it.run(&database, out).await,
+            Some(Action::Settings(it)) => {
+                it.run::<Settings>(&database, "capacity.settings", out)
+                    .await
+            }
         }
     }
 }
@@ -111,21 +116,8 @@ async fn ls(database: &Database, limit: i64, out: Out) -> anyhow::Result<ExitCod
 /// The partner that is meant; ambiguity is refused with the candidates.
 pub(super) async fn choose(database: &Database, called: &str) -> anyhow::Result<Listed> {
     let mut tx = database.begin().await?;
-    let mut found = list_capacity(&mut tx, Some(called), SEVERAL).await?;
-    match (found.pop(), found.len()) {
-        (Some(one), 0) => Ok(one),
-        (None, _) => Err(anyhow!(
-            "no partner is called \"{called}\"; `fleet partners` lists those there are"
-        )),
-        (Some(last), _) => {
-            found.push(last);
-            let ids: Vec<_> = found.iter().map(|it| it.partner_id.to_string()).collect();
-            bail!(
-                "several partners are called \"{called}\"; say which by id: {}",
-                ids.join(", ")
-            )
-        }
-    }
+    let found = list_capacity(&mut tx, Some(called), SEVERAL).await?;
+    input::only(found, "partner", called, |it| it.partner_id)
 }
 
 /// Enqueues the scoring and follows it; false where it did not complete.
