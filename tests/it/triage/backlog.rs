@@ -43,6 +43,21 @@ async fn a_ticket_waits_for_its_partners_room_and_gets_it() {
 }
 
 #[tokio::test]
+async fn a_ticket_weighs_what_the_settings_of_capacity_say() {
+    let mut desk = Desk::open().await;
+    desk.db
+        .execute("UPDATE fleet.partner_capacity SET load = cap - 0.2")
+        .await;
+    let fits = desk.sorted(QUESTION).await;
+    assert_eq!(desk.line(fits).await, "open low how_to partner");
+    let heavier = "INSERT INTO fleet.capacity_settings (version, settings, changed_by)
+        SELECT version + 1, jsonb_set(settings, '{loads,ticket}', '0.3'), 'a test' FROM fleet.capacity_settings";
+    desk.db.execute(heavier).await;
+    let weighs_more = desk.sorted(QUESTION).await;
+    assert_eq!(desk.line(weighs_more).await, "open low how_to tier1");
+}
+
+#[tokio::test]
 async fn ancient_tickets_are_left_to_people_and_passes_beside_each_other_give_once() {
     let mut desk = Desk::open().await;
     desk.db
