@@ -8,6 +8,10 @@ use std::time::Duration;
 /// Most jobs claimed ahead: two claims' worth, so that one is under way while the other is worked off.
 const AHEAD_MAX: usize = 2_000;
 
+/// Jobs that keep a handler busy for more windows than this are not claimed ahead: the pace of many handlers would allow it, but where
+/// all of them begin together, the job behind them waits for as long as one takes.
+const BUSY_MAX: f64 = 4.0;
+
 /// Weight of a job that took longer than the mean, and of one that took less: bad news is believed sooner.
 const SLOWER: f64 = 0.25;
 const FASTER: f64 = 0.05;
@@ -28,11 +32,11 @@ impl Pace {
         }));
     }
 
-    /// How many jobs `handlers` will start within `window`; none where a single one takes longer than that, or none was seen yet.
+    /// How many jobs `handlers` will start within `window`; none where a single one takes much longer than that, or none was seen yet.
     pub(crate) fn ahead(&self, handlers: usize, window: Duration) -> usize {
         let window = window.as_secs_f64();
         match self.mean_s {
-            Some(mean) if mean <= window => {
+            Some(mean) if mean <= BUSY_MAX * window => {
                 let starts = handlers as f64 * window / mean.max(1e-9);
                 (starts as usize).min(AHEAD_MAX)
             }
@@ -65,13 +69,14 @@ mod tests {
     fn claims_ahead_what_starts_within_the_window() {
         assert_eq!(after(&[]).ahead(16, WINDOW), 0);
         assert_eq!(after(&[20]).ahead(16, WINDOW), 80);
+        assert_eq!(after(&[400]).ahead(16, WINDOW), 4);
         assert_eq!(after(&[0]).ahead(16, WINDOW), AHEAD_MAX);
     }
 
     #[test]
     fn slow_jobs_are_not_hoarded() {
-        assert_eq!(after(&[101]).ahead(16, WINDOW), 0);
-        assert_eq!(after(&[1, 1, 1, 1, 900]).ahead(16, WINDOW), 0);
+        assert_eq!(after(&[401]).ahead(16, WINDOW), 0);
+        assert_eq!(after(&[1, 1, 1, 1, 1_800]).ahead(16, WINDOW), 0);
     }
 
     #[test]
