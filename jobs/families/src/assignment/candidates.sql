@@ -33,7 +33,8 @@ WITH rivals AS (
     FROM fleet.partner_capacity AS c
 ), tiers AS (
     SELECT COALESCE(bool_or(senior), false) AS any_senior FROM judged WHERE $9 AND filter = 0
-), ordered AS (
+-- Twice, rather than once and kept: what is computed is less work than what would be stored.
+), ordered AS NOT MATERIALIZED (
     SELECT j.partner_id, j.filter, j.part,
            CASE WHEN j.filter > 0 OR NOT $9 THEN j.filter
                 WHEN t.any_senior AND NOT j.senior THEN 11
