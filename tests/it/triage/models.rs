@@ -15,6 +15,12 @@ use super::jobs::run_all;
 /// A desk at which the model that ships is in use.
 async fn desk() -> Desk {
     let desk = Desk::today().await;
+    use_shipped(&desk).await;
+    desk
+}
+
+/// Makes the model that ships, as `fleet up` has it made.
+pub(super) async fn use_shipped(desk: &Desk) {
     let mut conn = desk.db.conn().await;
     let job = first_model(&mut conn)
         .await
@@ -23,7 +29,6 @@ async fn desk() -> Desk {
     assert_eq!(job.kind, <Train as fleet_queue::Job>::KIND);
     enqueue(&mut conn, &job).await.unwrap();
     run_all(&desk.db).await;
-    desk
 }
 
 #[tokio::test]

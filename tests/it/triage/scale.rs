@@ -1,4 +1,4 @@
-//! A backlog of tickets: taken in, and sorted by one worker, and at what rate.
+//! A backlog of tickets: taken in, and sorted by one worker and the model that ships, and at what rate.
 
 use std::time::Duration;
 
@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use super::desk::{Desk, LOCKED_OUT, QUESTION, UNCLEAR};
 use super::jobs::run_all_within;
+use super::models::use_shipped;
 
 /// Targets say 500 a second on two quiet cores; tests are built to be debugged and run beside each other on whatever there is.
 const PATIENCE: Duration = Duration::from_mins(10);
@@ -44,6 +45,7 @@ fn backlog() -> u32 {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_backlog_is_sorted_to_its_last_ticket() {
     let desk = Desk::today().await;
+    use_shipped(&desk).await;
     desk.db.execute(MAKE).await;
     let tickets = backlog();
     let begun = Instant::now();

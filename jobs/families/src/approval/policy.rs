@@ -53,6 +53,20 @@ pub struct Policy {
 }
 
 impl Policy {
+    /// As it is stored; a kind of decisions that has none always waits.
+    pub(crate) fn of(stored: Option<(&str, f64)>) -> Self {
+        stored.map_or(
+            Self {
+                threshold: 1.0,
+                review: Review::Always,
+            },
+            |(review, threshold)| Self {
+                threshold,
+                review: Review::named(review),
+            },
+        )
+    }
+
     /// Whether a decision of that confidence (0 to 1) waits for a person.
     #[must_use]
     pub fn waits(&self, confidence: f64) -> bool {
@@ -64,7 +78,7 @@ impl Policy {
     }
 }
 
-/// The policy in force for a tenant's decisions of a kind: its own, else the platform's. A kind that has none always waits.
+/// The policy in force for a tenant's decisions of a kind: its own, else the platform's.
 pub async fn policy(
     conn: &mut PgConnection,
     tenant: TenantId,
@@ -81,15 +95,8 @@ pub async fn policy(
     )
     .fetch_optional(conn)
     .await?;
-    Ok(row.map_or(
-        Policy {
-            threshold: 1.0,
-            review: Review::Always,
-        },
-        |row| Policy {
-            threshold: row.threshold,
-            review: Review::named(&row.review),
-        },
+    Ok(Policy::of(
+        row.as_ref().map(|row| (row.review.as_str(), row.threshold)),
     ))
 }
 

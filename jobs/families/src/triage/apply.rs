@@ -156,7 +156,7 @@ async fn apply(
         watched: routed.watched,
         wants_partner: routed.wants_partner,
     };
-    record::apply(conn, tenant, ticket, &effect, by).await?;
+    record::change(conn, tenant, ticket, None, Some((&effect, by))).await?;
     label(conn, tenant, ticket, &said.category, source).await
 }
 

@@ -7,18 +7,23 @@ use sqlx::PgConnection;
 use super::decide::{Opinion, by_rules};
 use super::labels::check_category;
 use super::model::Model;
-use super::models::{ModelVersion, UseError, active_model};
+use super::models::{ModelVersion, UseError, load};
 use super::text::Text;
 use crate::event::{self, Event};
 use crate::telemetry;
 
-/// The opinion about a text.
+/// The opinion about a text, of that model.
 pub(super) async fn classify(
     conn: &mut PgConnection,
     tenant: TenantId,
+    model: Option<ModelVersion>,
     text: &Text,
 ) -> Result<Opinion, sqlx::Error> {
-    let said = match active_model(conn, tenant).await {
+    let loaded = match model {
+        Some(version) => load(conn, version).await,
+        None => Ok(None),
+    };
+    let said = match loaded {
         Ok(Some((version, model))) => by_model(version, &model, &text.masked),
         Ok(None) => Err("there is no model; `fleet triage train` makes one".to_owned()),
         Err(UseError::Database(error)) => return Err(error),

@@ -24,6 +24,7 @@ mod digest;
 mod evaluate;
 mod evaluations;
 mod gather;
+mod ground;
 mod kb;
 mod labels;
 pub mod model;

@@ -48,42 +48,18 @@ pub(super) struct Facts<'a> {
     pub(super) needs_review: bool,
 }
 
-/// Writes the facts.
-pub(super) async fn facts(
-    conn: &mut PgConnection,
-    tenant: TenantId,
-    ticket: Uuid,
-    facts: &Facts<'_>,
-) -> Result<(), sqlx::Error> {
-    let round = |score: f64| (score * 100.0).round() / 100.0;
-    let suggestions: Vec<Value> = facts
-        .suggestions
-        .iter()
-        .map(|it| json!({ "article_id": it.id, "title": it.title, "score": round(it.score) }))
-        .collect();
-    sqlx::query!(
-        r#"-- triage.facts
-        UPDATE fleet.tickets
-        SET language = $3, sentiment = $4, simhash = $5, suggestions = $6, reply_draft = $7, triaged_revision = $8,
-            needs_review = $9, review_since = CASE WHEN $9 THEN COALESCE(review_since, fleet.clock()) END, version = version + 1
-        WHERE tenant_id = $1 AND ticket_id = $2"#,
-        tenant.0,
-        ticket,
-        facts.text.language,
-        facts.sentiment,
-        facts.text.simhash.map(|hash| hash as i64),
-        Value::Array(suggestions),
-        facts.draft,
-        facts.revision,
-        facts.needs_review,
-    )
-    .execute(conn)
-    .await?;
-    Ok(())
+impl Facts<'_> {
+    fn suggested(&self) -> Value {
+        let round = |score: f64| (score * 100.0).round() / 100.0;
+        let articles = self.suggestions.iter();
+        articles
+            .map(|it| json!({ "article_id": it.id, "title": it.title, "score": round(it.score) }))
+            .collect()
+    }
 }
 
 /// What a decision was made by and with.
-pub(super) struct Ground<'a> {
+pub(super) struct Basis<'a> {
     pub(super) model: &'a str,
     pub(super) settings_version: i32,
     pub(super) threshold: f64,
@@ -91,22 +67,22 @@ pub(super) struct Ground<'a> {
     pub(super) likes: &'a [Like],
 }
 
-/// Writes the decision and the links. False where this revision was decided by this model before.
+/// Writes the decision and the links; a revision that this model decided before stays decided as it was.
 pub(super) async fn decision(
     conn: &mut PgConnection,
     tenant: TenantId,
     ticket: Uuid,
     decision: &Decision,
-    ground: &Ground<'_>,
-) -> Result<bool, sqlx::Error> {
-    let others: Vec<Uuid> = ground.likes.iter().map(|like| like.other).collect();
-    let reasons: Vec<&str> = ground
+    basis: &Basis<'_>,
+) -> Result<(), sqlx::Error> {
+    let others: Vec<Uuid> = basis.likes.iter().map(|like| like.other).collect();
+    let reasons: Vec<&str> = basis
         .likes
         .iter()
         .map(|like| like.reason.as_str())
         .collect();
-    let distances: Vec<i16> = ground.likes.iter().map(|like| like.distance).collect();
-    let made = sqlx::query!(
+    let distances: Vec<i16> = basis.likes.iter().map(|like| like.distance).collect();
+    sqlx::query!(
         r#"-- triage.decision
         WITH linked AS (
             INSERT INTO fleet.ticket_links (tenant_id, ticket_id, other_id, reason, distance)
@@ -119,14 +95,14 @@ pub(super) async fn decision(
         ON CONFLICT (tenant_id, ticket_id, revision, model_version) DO NOTHING"#,
         tenant.0,
         ticket,
-        ground.revision,
-        ground.model,
-        ground.settings_version,
+        basis.revision,
+        basis.model,
+        basis.settings_version,
         decision.category,
         decision.priority.name(),
         decision.routed.route.name(),
         decision.confidence.clamp(0.0, 1.0),
-        ground.threshold,
+        basis.threshold,
         decision.explanation,
         &others,
         &reasons as &[&str],
@@ -135,52 +111,40 @@ pub(super) async fn decision(
     )
     .execute(conn)
     .await?;
-    Ok(made.rows_affected() == 1)
+    Ok(())
 }
 
-/// Applies an effect, except to what a person has set; `by` stands in the audit. An escalated ticket stays where it was brought.
-pub(super) async fn apply(
+/// Writes facts and applies an effect, whichever there is: one change of the ticket, with its events and the audit, in which the second
+/// of the effect stands as who did it. An escalated ticket stays where it was brought.
+pub(super) async fn change(
     conn: &mut PgConnection,
     tenant: TenantId,
     ticket: Uuid,
-    effect: &Effect,
-    by: &str,
+    facts: Option<&Facts<'_>>,
+    effect: Option<(&Effect, &str)>,
 ) -> Result<(), sqlx::Error> {
-    let told = json!({ "category": effect.category, "priority": effect.priority, "route": effect.route, "partner_id": effect.partner, "by": by });
-    sqlx::query!(
-        r#"-- triage.apply
-        WITH was AS (
-            SELECT *, 'route' = ANY (human_set) OR status = 'escalated' OR closed_at IS NOT NULL AS stays FROM fleet.tickets WHERE tenant_id = $1 AND ticket_id = $2
-        ), changed AS (
-            UPDATE fleet.tickets AS t
-            SET category = CASE WHEN 'category' = ANY (w.human_set) THEN t.category ELSE $3 END,
-                priority = CASE WHEN 'priority' = ANY (w.human_set) THEN t.priority ELSE $4 END,
-                escalation_level = CASE WHEN w.stays THEN t.escalation_level ELSE $5 END,
-                partner_id = CASE WHEN w.stays THEN t.partner_id ELSE $6 END,
-                watched = CASE WHEN w.stays THEN t.watched ELSE $7 END,
-                wants_partner = CASE WHEN w.stays THEN t.wants_partner ELSE $8 END,
-                version = t.version + 1
-            FROM was AS w
-            WHERE t.tenant_id = w.tenant_id AND t.ticket_id = w.ticket_id
-            RETURNING t.assigned_to, w.stays
-        ), told AS (
-            INSERT INTO fleet.event (tenant_id, kind, subject, payload)
-            SELECT $1, e.kind, $2::uuid::text, $9
-            FROM changed AS c
-            CROSS JOIN LATERAL (VALUES ('ticket.triaged', true), ('ticket.assigned', NOT c.stays)) AS e (kind, happened)
-            WHERE e.happened
-        )
-        INSERT INTO fleet.audit (key_id, key_name, tenant_id, action, subject, detail, request_ids)
-        SELECT '00000000-0000-0000-0000-000000000000', left($10, 200), $1, 'tickets.triage', $2::uuid::text, $9, ARRAY['job']
-        FROM changed"#,
+    let told = effect.map(|(it, by)| {
+        json!({ "category": it.category, "priority": it.priority, "route": it.route, "partner_id": it.partner, "by": by })
+    });
+    let by = effect.map(|(_, by)| by);
+    let effect = effect.map(|(effect, _)| effect);
+    sqlx::query_file!(
+        "src/triage/change.sql",
         tenant.0,
         ticket,
-        effect.category,
-        effect.priority.name(),
-        effect.route.level(),
-        effect.partner,
-        effect.watched,
-        effect.wants_partner,
+        facts.map(|it| it.revision),
+        facts.and_then(|it| it.text.language.clone()),
+        facts.map(|it| it.sentiment),
+        facts.and_then(|it| it.text.simhash).map(|hash| hash as i64),
+        facts.map(Facts::suggested),
+        facts.map(|it| it.draft),
+        facts.map(|it| it.needs_review),
+        effect.map(|it| it.category.as_str()),
+        effect.map(|it| it.priority.name()),
+        effect.map(|it| it.route.level()),
+        effect.and_then(|it| it.partner),
+        effect.map(|it| it.watched),
+        effect.map(|it| it.wants_partner),
         told,
         by,
     )

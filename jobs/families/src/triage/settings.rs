@@ -3,8 +3,10 @@
 use fleet_queue::TenantId;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use sqlx::PgConnection;
 
+use super::ground::ground;
 use super::labels::check_category;
 use super::priority::{Priority, Raising};
 use super::second_opinion::Endpoint;
@@ -96,6 +98,24 @@ pub struct InForce {
     pub settings: Settings,
 }
 
+impl InForce {
+    /// A tenant's own, else the platform's, else the defaults; but the endpoint is always the platform's. A row that an older or newer
+    /// version of the program wrote and this one cannot read counts as absent.
+    pub(super) fn of(own: Option<(i32, Value)>, platform: Option<(i32, Value)>) -> Self {
+        let read = |(version, settings)| {
+            let settings = serde_json::from_value(settings).ok()?;
+            Some(Self { version, settings })
+        };
+        let platform: Option<Self> = platform.and_then(read);
+        let endpoint = platform
+            .as_ref()
+            .and_then(|it| it.settings.second_opinion.clone());
+        let mut first = own.and_then(read).or(platform).unwrap_or_default();
+        first.settings.second_opinion = endpoint;
+        first
+    }
+}
+
 /// Why settings were not taken.
 #[derive(Debug, thiserror::Error)]
 pub enum SettingsError {
@@ -173,35 +193,9 @@ fn check_raising(by: &Raising) -> Result<(), SettingsError> {
     Ok(())
 }
 
-/// What is in force for a tenant. The endpoint is always the platform's; a row that an older or newer version wrote and this one
-/// cannot read counts as absent.
+/// What is in force for a tenant.
 pub async fn settings(conn: &mut PgConnection, tenant: TenantId) -> Result<InForce, sqlx::Error> {
-    let rows = sqlx::query!(
-        r#"-- triage.settings
-        SELECT DISTINCT ON (tenant_id) tenant_id, version, settings
-        FROM fleet.triage_settings
-        WHERE tenant_id IN ($1, '00000000-0000-0000-0000-000000000000')
-        ORDER BY tenant_id DESC, version DESC"#,
-        tenant.0,
-    )
-    .fetch_all(conn)
-    .await?;
-    let read: Vec<(bool, InForce)> = rows
-        .into_iter()
-        .filter_map(|row| {
-            let settings = serde_json::from_value(row.settings).ok()?;
-            let in_force = InForce {
-                version: row.version,
-                settings,
-            };
-            Some((row.tenant_id == TenantId::PLATFORM.0, in_force))
-        })
-        .collect();
-    let platform = read.iter().find(|(platforms, _)| *platforms);
-    let endpoint = platform.and_then(|(_, it)| it.settings.second_opinion.clone());
-    let mut first = read.first().map(|(_, it)| it.clone()).unwrap_or_default();
-    first.settings.second_opinion = endpoint;
-    Ok(first)
+    Ok(ground(conn, tenant).await?.in_force)
 }
 
 /// Adds a version; the one before stays readable.

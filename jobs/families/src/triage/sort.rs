@@ -13,12 +13,12 @@ use super::apply::Apply;
 use super::classifier::classify;
 use super::decide::{Decision, Grounds, Opinion, by_person, decide};
 use super::gather::{Gathered, gather, likes};
+use super::ground::{Ground, ground};
 use super::kb::suggest;
-use super::record::{self, Effect, Facts, Ground};
+use super::record::{self, Basis, Effect, Facts};
 use super::reply::draft;
-use super::settings::{InForce, settings};
 use super::{DECISION, sla};
-use crate::approval::{self, Policy, Proposal};
+use crate::approval::{self, Proposal};
 use crate::telemetry;
 use crate::tickets::{Held, TicketError, hold};
 use fleet_queue::Job;
@@ -53,7 +53,7 @@ pub enum Sorted {
 /// What was found out before the ticket was held, because it took long.
 #[derive(Clone, Debug)]
 pub struct Prepared {
-    pub(super) in_force: InForce,
+    pub(super) ground: Ground,
     /// What the second opinion is about; it is worth nothing about another.
     pub(super) revision: i32,
     pub(super) second: Option<String>,
@@ -82,38 +82,31 @@ pub async fn sort(
             why: "this revision was sorted before",
         });
     }
-    let (in_force, second) = match prepared {
+    let (ground, second) = match prepared {
         Some(it) => (
-            it.in_force,
+            it.ground,
             it.second.filter(|_| it.revision == held.revision),
         ),
-        None => (settings(conn, tenant).await?, None),
+        None => (ground(conn, tenant).await?, None),
     };
-    let Some(gathered) = gather(conn, tenant, ticket, &in_force.settings).await? else {
+    let settings = &ground.in_force.settings;
+    let Some(gathered) = gather(conn, tenant, ticket, settings).await? else {
         return Ok(Sorted::Skipped {
             why: "the ticket is gone",
         });
     };
-    let policy = approval::policy(conn, tenant, DECISION).await?;
     let opinion = match &held.said {
         Some(category) => by_person(category),
-        None => classify(conn, tenant, &gathered.text).await?,
+        None => classify(conn, tenant, ground.model, &gathered.text).await?,
     };
-    let decision = make(&gathered, opinion.clone(), second, &in_force, policy);
-    write(
-        conn,
-        tenant,
-        ticket,
-        &held,
-        &Made {
-            gathered,
-            opinion,
-            decision,
-            in_force,
-            policy,
-        },
-    )
-    .await
+    let decision = make(&gathered, opinion.clone(), second, &ground);
+    let made = Made {
+        gathered,
+        opinion,
+        decision,
+        ground,
+    };
+    write(conn, tenant, ticket, &held, &made).await
 }
 
 /// A decision with what it was made from.
@@ -121,16 +114,14 @@ struct Made {
     gathered: Gathered,
     opinion: Opinion,
     decision: Decision,
-    in_force: InForce,
-    policy: Policy,
+    ground: Ground,
 }
 
 fn make(
     gathered: &Gathered,
     opinion: Opinion,
     second: Option<String>,
-    in_force: &InForce,
-    policy: Policy,
+    ground: &Ground,
 ) -> Decision {
     decide(&Grounds {
         text: &gathered.text,
@@ -138,8 +129,8 @@ fn make(
         second,
         sender: gathered.sender.clone(),
         partner: gathered.partner,
-        settings: &in_force.settings,
-        policy,
+        settings: &ground.in_force.settings,
+        policy: ground.policy,
     })
 }
 
@@ -150,64 +141,57 @@ async fn write(
     held: &Held,
     made: &Made,
 ) -> Result<Sorted, TicketError> {
-    let revision = held.revision;
     let Made {
         gathered,
         opinion,
         decision,
-        in_force,
-        policy,
+        ground,
     } = made;
-    let found = suggest(conn, tenant, &gathered.text.masked).await?;
-    let promised = in_force.settings.sla.of(decision.priority).first_response;
+    let settings = &ground.in_force.settings;
+    let likes = likes(conn, tenant, ticket, gathered, settings).await?;
+    let basis = Basis {
+        model: &opinion.by,
+        settings_version: ground.in_force.version,
+        threshold: ground.policy.threshold,
+        revision: held.revision,
+        likes: &likes,
+    };
+    record::decision(conn, tenant, ticket, decision, &basis).await?;
+    let found = suggest(conn, tenant, &ground.articles, &gathered.text.masked).await?;
+    let promised = settings.sla.of(decision.priority).first_response;
     let reply = draft(&decision.category, &found, promised);
     let facts = Facts {
         text: &gathered.text,
         sentiment: decision.mood.compound,
         suggestions: &found,
         draft: &reply,
-        revision,
+        revision: held.revision,
         needs_review: decision.review.is_some(),
     };
-    record::facts(conn, tenant, ticket, &facts).await?;
-    let likes = likes(conn, tenant, ticket, gathered, &in_force.settings).await?;
-    let ground = Ground {
-        model: &opinion.by,
-        settings_version: in_force.version,
-        threshold: policy.threshold,
-        revision,
-        likes: &likes,
-    };
-    record::decision(conn, tenant, ticket, decision, &ground).await?;
-    let sorted = follow(conn, tenant, ticket, held, made).await?;
-    if in_force.settings.auto_reply && revision == 1 && decision.review.is_none() {
+    let sorted = follow(conn, tenant, ticket, held, made, &facts).await?;
+    if settings.auto_reply && held.revision == 1 && decision.review.is_none() {
         record::send(conn, tenant, ticket, &reply).await?;
     }
-    sla::keep_to(conn, tenant, ticket, None, Some(&in_force.settings.sla)).await?;
+    sla::keep_by(conn, tenant, ticket, None, ground).await?;
     telemetry::triaged(&decision.category, decision.review.is_none());
     Ok(sorted)
 }
 
-/// Applies the decision, or asks a person.
+/// Writes the facts; applies the decision, or asks a person.
 async fn follow(
     conn: &mut PgConnection,
     tenant: TenantId,
     ticket: Uuid,
     held: &Held,
     made: &Made,
+    facts: &Facts<'_>,
 ) -> Result<Sorted, TicketError> {
     let decision = &made.decision;
     let effect = Effect::of(decision);
-    if decision.review.is_none() || made.gathered.text.is_empty() {
-        record::apply(
-            conn,
-            tenant,
-            ticket,
-            &effect,
-            &format!("triage, {}", made.opinion.by),
-        )
-        .await?;
-    }
+    let by = format!("triage, {}", made.opinion.by);
+    let applied = decision.review.is_none() || made.gathered.text.is_empty();
+    let applied = applied.then_some((&effect, by.as_str()));
+    record::change(conn, tenant, ticket, Some(facts), applied).await?;
     let Some(why) = decision.review else {
         if held.asks {
             // What a person was asked of an earlier revision is answered.
@@ -227,7 +211,7 @@ async fn follow(
         proposal: json!({ "category": effect.category, "priority": effect.priority }),
         rationale: decision.explanation.clone(),
         confidence: Some(decision.confidence),
-        threshold: Some(made.policy.threshold),
+        threshold: Some(made.ground.policy.threshold),
         apply_kind: Apply::KIND,
         expires_at: None,
     };

@@ -14,13 +14,12 @@ use sqlx::pool::PoolConnection;
 use sqlx::{PgPool, Postgres};
 use uuid::Uuid;
 
+use super::Raising;
 use super::classifier::classify;
 use super::gather::gather;
+use super::ground::{Ground, ground};
 use super::second_opinion::Endpoint;
-use super::settings::{Settings, settings};
 use super::sort::{Prepared, sort};
-use super::{DECISION, Raising};
-use crate::approval;
 use crate::telemetry;
 
 /// Sorts a ticket.
@@ -89,13 +88,13 @@ impl Job for Ticket {
 /// What is needed before the ticket is held, for getting a second opinion may take seconds.
 async fn prepare(pool: &PgPool, tenant: TenantId, of: &Ticket) -> Result<Prepared, sqlx::Error> {
     let mut conn = pool.acquire().await?;
-    let in_force = settings(&mut conn, tenant).await?;
-    let second = match &in_force.settings.second_opinion {
-        Some(endpoint) => second_opinion(conn, tenant, of, &in_force.settings, endpoint).await?,
+    let ground = ground(&mut conn, tenant).await?;
+    let second = match &ground.in_force.settings.second_opinion {
+        Some(endpoint) => second_opinion(conn, tenant, of, &ground, endpoint).await?,
         None => None,
     };
     Ok(Prepared {
-        in_force,
+        ground,
         revision: of.revision,
         second,
     })
@@ -106,16 +105,16 @@ async fn second_opinion(
     mut conn: PoolConnection<Postgres>,
     tenant: TenantId,
     of: &Ticket,
-    settings: &Settings,
+    ground: &Ground,
     endpoint: &Endpoint,
 ) -> Result<Option<String>, sqlx::Error> {
-    let Some(gathered) = gather(&mut conn, tenant, of.ticket_id, settings).await? else {
+    let Some(gathered) = gather(&mut conn, tenant, of.ticket_id, &ground.in_force.settings).await?
+    else {
         return Ok(None);
     };
-    let opinion = classify(&mut conn, tenant, &gathered.text).await?;
-    let policy = approval::policy(&mut conn, tenant, DECISION).await?;
+    let opinion = classify(&mut conn, tenant, ground.model, &gathered.text).await?;
     drop(conn);
-    if gathered.text.is_empty() || !policy.waits(opinion.confidence) {
+    if gathered.text.is_empty() || !ground.policy.waits(opinion.confidence) {
         return Ok(None);
     }
     let mut categories: Vec<String> = Raising::default().priors.into_keys().collect();

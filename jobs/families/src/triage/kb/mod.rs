@@ -6,5 +6,5 @@ mod bm25;
 mod store;
 
 pub(crate) use bm25::Found;
-pub(crate) use store::suggest;
 pub use store::{Article, ArticleError, NewArticle, articles, put_article};
+pub(crate) use store::{Stamp, suggest};

@@ -153,24 +153,41 @@ pub async fn articles(
     .await
 }
 
-/// What the articles are like: the same stamp, the same articles.
-type Stamp = (String, i64, Option<DateTime<Utc>>);
+/// What a tenant's articles are like: the same stamp, the same articles.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Stamp {
+    /// A process of tests sees several.
+    database: String,
+    articles: i64,
+    changed: Option<DateTime<Utc>>,
+}
+
+impl Stamp {
+    /// Of so many that are published, last changed then.
+    pub(crate) fn new(database: String, articles: i64, changed: Option<DateTime<Utc>>) -> Self {
+        Self {
+            database,
+            articles,
+            changed,
+        }
+    }
+}
 
 type Indexes = HashMap<(TenantId, Stamp), Arc<Index>>;
 
 static INDEXES: LazyLock<Mutex<Indexes>> = LazyLock::new(Mutex::default);
 
-/// The articles that may answer a text, best first.
+/// The articles that may answer a text, best first; `stamp` says which there are.
 pub(crate) async fn suggest(
     conn: &mut PgConnection,
     tenant: TenantId,
+    stamp: &Stamp,
     text: &str,
 ) -> Result<Vec<Found>, sqlx::Error> {
-    let stamp = stamp(conn, tenant).await?;
-    if stamp.1 == 0 {
+    if stamp.articles == 0 {
         return Ok(Vec::new());
     }
-    let key = (tenant, stamp);
+    let key = (tenant, stamp.clone());
     let kept = INDEXES
         .lock()
         .unwrap_or_else(PoisonError::into_inner)
@@ -198,17 +215,4 @@ async fn make(conn: &mut PgConnection, key: (TenantId, Stamp)) -> Result<Arc<Ind
     }
     kept.insert(key, Arc::clone(&index));
     Ok(index)
-}
-
-async fn stamp(conn: &mut PgConnection, tenant: TenantId) -> Result<Stamp, sqlx::Error> {
-    let row = sqlx::query!(
-        r#"-- kb.stamp
-        SELECT current_database()::text AS "database!", count(*) AS "count!", max(updated_at) AS latest
-        FROM fleet.kb_articles
-        WHERE tenant_id IN ($1, '00000000-0000-0000-0000-000000000000') AND published"#,
-        tenant.0,
-    )
-    .fetch_one(conn)
-    .await?;
-    Ok((row.database, row.count, row.latest))
 }

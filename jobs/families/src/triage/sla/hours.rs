@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 
 use super::calendar::Calendar;
+use crate::triage::ground::ground;
 
 /// Holidays that a tenant can have.
 const HOLIDAYS_MAX: usize = 1_000;
@@ -126,42 +127,7 @@ fn minute(text: &str) -> Option<u16> {
 
 /// A tenant's hours; where it has said nothing the platform's, else Monday to Friday, 9 to 17 UTC.
 pub async fn hours(conn: &mut PgConnection, tenant: TenantId) -> Result<Hours, sqlx::Error> {
-    Ok(Hours::of(&calendar(conn, tenant).await?))
-}
-
-/// The whole calendar: a tenant's holidays are its own and the platform's.
-pub(crate) async fn calendar(
-    conn: &mut PgConnection,
-    tenant: TenantId,
-) -> Result<Calendar, sqlx::Error> {
-    let row = sqlx::query!(
-        r#"-- sla.calendar
-        SELECT h.zone AS "zone?", h.work_days AS "work_days?", h.opens AS "opens?", h.closes AS "closes?",
-               ARRAY(SELECT day FROM fleet.holidays
-                     WHERE tenant_id IN ($1, '00000000-0000-0000-0000-000000000000') AND day > fleet.clock()::date - 400) AS "holidays!"
-        FROM (SELECT) AS always
-        LEFT JOIN fleet.business_hours AS h ON h.tenant_id IN ($1, '00000000-0000-0000-0000-000000000000')
-        ORDER BY h.tenant_id DESC
-        LIMIT 1"#,
-        tenant.0,
-    )
-    .fetch_one(conn)
-    .await?;
-    let plain = Calendar::default();
-    let days = row
-        .work_days
-        .map(|days| days.iter().map(|day| *day as u8).collect());
-    Ok(Calendar {
-        // PostgreSQL may know a zone that we do not; promises then run in UTC rather than not at all.
-        zone: row
-            .zone
-            .and_then(|zone| zone.parse().ok())
-            .unwrap_or(plain.zone),
-        work_days: days.unwrap_or(plain.work_days),
-        opens: row.opens.map_or(plain.opens, |minute| minute as u16),
-        closes: row.closes.map_or(plain.closes, |minute| minute as u16),
-        holidays: row.holidays.into_iter().collect(),
-    })
+    Ok(Hours::of(&ground(conn, tenant).await?.calendar))
 }
 
 /// Sets a tenant's hours. Clocks that run are kept by them from their next change on.

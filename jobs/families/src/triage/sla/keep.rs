@@ -13,13 +13,12 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::escalate::{Standing, escalate};
-use super::plan::{Change, Clock, Facts, News, Promise, State, plan};
-use super::{Targets, calendar};
+use super::load::{Loaded, load};
+use super::plan::{Change, Clock, News, State, plan};
 use crate::event::{self, Event};
 use crate::telemetry;
 use crate::tickets::TicketError;
-use crate::triage::priority::Priority;
-use crate::triage::settings::{Sla, settings};
+use crate::triage::ground::{Ground, ground};
 use crate::triage::sla_deadline::SlaDeadline;
 
 /// What was found when the clocks were brought up to now.
@@ -33,15 +32,6 @@ pub struct Kept {
     pub breached: u32,
 }
 
-/// The ticket and its clocks, as they are.
-struct Loaded {
-    standing: Standing,
-    priority: Priority,
-    facts: Facts,
-    clocks: Vec<(Clock, Option<Uuid>)>,
-    now: DateTime<Utc>,
-}
-
 /// Brings a ticket's clocks up to now. `own`: the job that asks, which is not called off. `None` where there is no such ticket.
 pub(crate) async fn keep(
     conn: &mut PgConnection,
@@ -49,125 +39,34 @@ pub(crate) async fn keep(
     ticket: Uuid,
     own: Option<JobId>,
 ) -> Result<Option<Kept>, TicketError> {
-    keep_to(conn, tenant, ticket, own, None).await
+    let on = ground(conn, tenant).await?;
+    keep_by(conn, tenant, ticket, own, &on).await
 }
 
-/// As [`keep`], to promises that the caller has read already.
-pub(crate) async fn keep_to(
+/// As [`keep`], by a ground that the caller has read already.
+pub(crate) async fn keep_by(
     conn: &mut PgConnection,
     tenant: TenantId,
     ticket: Uuid,
     own: Option<JobId>,
-    sla: Option<&Sla>,
+    on: &Ground,
 ) -> Result<Option<Kept>, TicketError> {
     let Some(loaded) = load(conn, tenant, ticket).await? else {
         return Ok(None);
     };
-    let targets = match sla {
-        Some(sla) => sla.of(loaded.priority),
-        None => targets(conn, &loaded).await?,
-    };
-    let calendar = calendar(conn, tenant).await?;
+    let targets = on.in_force.settings.sla.of(loaded.priority);
     let clocks: Vec<Clock> = loaded
         .clocks
         .iter()
         .map(|(clock, _)| clock.clone())
         .collect();
-    let changes = plan(&loaded.facts, &clocks, targets, &calendar, loaded.now);
+    let changes = plan(&loaded.facts, &clocks, targets, &on.calendar, loaded.now);
     if changes.is_empty() {
         return Ok(Some(Kept::default()));
     }
     let jobs = schedule(conn, &loaded, &changes, own).await?;
     write(conn, &loaded.standing, &changes, &jobs).await?;
     Ok(Some(tell(conn, loaded.standing, &changes).await?))
-}
-
-async fn targets(conn: &mut PgConnection, of: &Loaded) -> Result<Targets, sqlx::Error> {
-    let in_force = settings(conn, of.standing.tenant).await?;
-    Ok(in_force.settings.sla.of(of.priority))
-}
-
-async fn load(
-    conn: &mut PgConnection,
-    tenant: TenantId,
-    ticket: Uuid,
-) -> Result<Option<Loaded>, sqlx::Error> {
-    let row = sqlx::query!(
-        r#"-- sla.load
-        SELECT t.client_id, t.partner_id, t.escalation_level, t.priority, t.waiting, t.opened_at, t.closed_at, t.first_response_at,
-               fleet.clock() AS "now!", s.last_answer AS "last_answer?", u.message_id AS "message_id?", u.sent_at AS "sent_at?"
-        FROM fleet.tickets AS t
-        LEFT JOIN LATERAL (
-            SELECT m.sent_at AS last_answer, m.message_id AS last_id FROM fleet.ticket_messages AS m
-            WHERE m.tenant_id = t.tenant_id AND m.ticket_id = t.ticket_id AND m.author = 'staff'
-            ORDER BY m.sent_at DESC, m.message_id DESC LIMIT 1) AS s ON true
-        LEFT JOIN LATERAL (
-            SELECT m.message_id, m.sent_at FROM fleet.ticket_messages AS m
-            WHERE m.tenant_id = t.tenant_id AND m.ticket_id = t.ticket_id AND m.author = 'customer' AND (m.sent_at, m.message_id) > (s.last_answer, s.last_id)
-            ORDER BY m.sent_at, m.message_id LIMIT 1) AS u ON true
-        WHERE t.tenant_id = $1 AND t.ticket_id = $2"#,
-        tenant.0,
-        ticket,
-    )
-    .fetch_optional(&mut *conn)
-    .await?;
-    let Some(row) = row else { return Ok(None) };
-    let clocks = clocks(conn, tenant, ticket).await?;
-    Ok(Some(Loaded {
-        standing: Standing {
-            tenant,
-            ticket,
-            client: row.client_id,
-            level: row.escalation_level,
-            partner: row.partner_id,
-            closed: row.closed_at.is_some(),
-        },
-        priority: Priority::named(&row.priority).unwrap_or_default(),
-        facts: Facts {
-            opened: row.opened_at,
-            waiting: row.waiting,
-            closed: row.closed_at,
-            answered: row.first_response_at,
-            unanswered: row.message_id.zip(row.sent_at),
-            last_answer: row.last_answer,
-        },
-        clocks,
-        now: row.now,
-    }))
-}
-
-async fn clocks(
-    conn: &mut PgConnection,
-    tenant: TenantId,
-    ticket: Uuid,
-) -> Result<Vec<(Clock, Option<Uuid>)>, sqlx::Error> {
-    let rows = sqlx::query!(
-        r#"-- sla.clocks
-        SELECT clock, message_id, state, target_minutes, used_minutes, running_since, due_at, warned, decided_at, job_id
-        FROM fleet.ticket_clocks
-        WHERE tenant_id = $1 AND ticket_id = $2
-        ORDER BY clock, message_id
-        LIMIT 10000"#,
-        tenant.0,
-        ticket,
-    )
-    .fetch_all(conn)
-    .await?;
-    let read = rows.into_iter().filter_map(|row| {
-        let clock = Clock {
-            promise: Promise::named(&row.clock)?,
-            message: row.message_id,
-            state: State::named(&row.state)?,
-            target: row.target_minutes,
-            used: row.used_minutes,
-            since: row.running_since,
-            due: row.due_at,
-            warned: row.warned,
-            decided: row.decided_at,
-        };
-        Some((clock, row.job_id))
-    });
-    Ok(read.collect())
 }
 
 /// A job for each clock that runs, at its next threshold; those of the others are called off.
