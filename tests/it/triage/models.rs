@@ -94,7 +94,10 @@ async fn a_model_whose_labels_are_no_categories_is_left_aside_and_that_is_told()
     });
     let trained = train(&examples, &|_, _| ControlFlow::Continue(())).unwrap();
     let made = keep_trained(desk.conn(), TENANT, "ours", Uuid::nil(), 2, &trained).await;
-    made.unwrap();
+    let made = made.unwrap();
+    assert_eq!(made.approval_id, None, "nobody is asked to put it to use");
+    let note = made.note.unwrap();
+    assert!(note.contains("is no category"), "{note}");
     desk.db
         .execute("UPDATE fleet.triage_models SET status = 'active', activated_at = now()")
         .await;

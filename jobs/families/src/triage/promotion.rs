@@ -1,4 +1,4 @@
-//! Which models are put to use: no worse than the one in use, and approved by an admin.
+//! Which models are put to use: their labels are categories, they are no worse than the one in use, and an admin approved them.
 //!
 //! Each model's macro-F1 is the one it had on texts it had not seen, of its own dataset. It may lie half a point below that of the
 //! model it would replace, and is compared twice: when it is proposed, and when it is put to use.
@@ -8,6 +8,8 @@ use serde_json::{Value, json};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
+use super::labels::check_category;
+use super::model::Model;
 use super::models::{self, ModelVersion, Standing, WORSE_BY};
 use super::promote::Promote;
 use crate::approval::{Proposal, ask};
@@ -24,16 +26,18 @@ pub(super) struct Proposed {
     pub(super) note: Option<String>,
 }
 
-/// Asks an admin, unless the model is worse than the one in use.
+/// Asks an admin, unless the model cannot be used or is worse than the one in use.
 pub(super) async fn propose(
     conn: &mut PgConnection,
     tenant: TenantId,
     version: ModelVersion,
+    model: &Model,
 ) -> Result<Proposed, sqlx::Error> {
     let candidate = models::standing(conn, tenant, version).await?;
     let candidate = candidate.ok_or(sqlx::Error::RowNotFound)?;
     let current = current(conn, tenant).await?;
-    if let Some(why) = worse(&candidate, current.as_ref()) {
+    let objection = useless(model).or_else(|| worse(&candidate, current.as_ref()));
+    if let Some(why) = objection {
         models::note(conn, version, &why).await?;
         return Ok(Proposed {
             approval: None,
@@ -66,6 +70,12 @@ pub(super) async fn current(
         Some(version) => models::standing(conn, tenant, version).await,
         None => Ok(None),
     }
+}
+
+/// Why tickets cannot be sorted by a model, however good it is: its labels become their categories.
+fn useless(model: &Model) -> Option<String> {
+    let wrong = model.labels().find_map(|label| check_category(label).err());
+    wrong.map(|wrong| format!("it can be measured but sorts no tickets: its label {wrong}"))
 }
 
 /// Why a model may not take the place of the one in use.

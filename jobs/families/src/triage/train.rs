@@ -1,8 +1,8 @@
-//! `triage.train`: makes a model from a dataset, and proposes it where it is no worse than the one in use.
+//! `triage.train`: makes a model from a dataset, and proposes it where it can be used and is no worse than the one in use.
 //!
 //! Trigger: on demand, through the API or `fleet enqueue`; an hourly schedule and the first start of `fleet up`, without a
 //! dataset, for the platform's first model.
-//! Effect: a row of `triage_models`; an approval that waits for an admin, unless the model is clearly worse.
+//! Effect: a row of `triage_models`; an approval that waits for an admin, unless the model is useless or clearly worse.
 //! Safe to repeat because: training is deterministic, and the model commits together with the job's completion.
 //! Gives up when: there is no such dataset of the tenant, or no classifier can be made of it; both need other texts.
 
@@ -175,7 +175,7 @@ pub(super) async fn keep(
     let proposed = if first {
         promotion::Proposed::default()
     } else {
-        promotion::propose(conn, origin.tenant, version).await?
+        promotion::propose(conn, origin.tenant, version, &trained.model).await?
     };
     Ok(TrainedModel {
         model_version: version,
