@@ -92,6 +92,9 @@ fn of_support(operation_id: &str) -> Option<Value> {
         "putArticle" => {
             json!({ "title": "Read an invoice", "body": "Each invoice lists your plan, usage and tax." })
         }
+        "createReviewedTriageDataset" => {
+            json!({ "name": "answers of the spring", "since": "2026-03-01T00:00:00Z", "with_shipped": true })
+        }
         "putTriageSettings" => json!({ "duplicate_hours": 48, "backlog_days": 14 }),
         _ => return None,
     };

@@ -137,6 +137,50 @@ async fn tenants_see_only_their_own_texts_models_and_evaluations() {
         .refused(403, "missing_scope", None);
 }
 
+#[tokio::test]
+async fn what_people_said_becomes_a_dataset_of_their_tenant() {
+    let api = Served::start().await;
+    let ingest = [Scope::Ingest];
+    let key = api.key(Some(TENANT), &ingest).await;
+    let ask = async |key: &str, body| {
+        let path = format!("{DATASETS}/reviewed");
+        let request = api.request(Method::POST, &path).bearer_auth(key);
+        api.send(request.json(&body)).await
+    };
+    let body = json!({ "name": "answers" });
+    ask(&key, body.clone())
+        .await
+        .refused(409, "nothing_reviewed", None);
+    let said = "INSERT INTO fleet.triage_labels (tenant_id, ticket_id, revision, text, label, source) VALUES
+        ('00000000-0000-0000-0000-000000007e7a', gen_random_uuid(), 1, 'pay me back', 'refund', 'approved'),
+        ('00000000-0000-0000-0000-000000007e7a', gen_random_uuid(), 3, 'it crashes', 'bug', 'edited')";
+    api.db.execute(said).await;
+    let made = ask(&key, body.clone()).await;
+    assert_eq!(made.status, StatusCode::CREATED, "{}", made.body);
+    assert_eq!(
+        pick(&made.body, ["name", "rows", "labels"]),
+        json!(["answers", 2, 2])
+    );
+    let owner = "SELECT tenant_id::text FROM fleet.triage_datasets";
+    assert_eq!(api.db.text(owner).await, TENANT.to_string());
+    let later = json!({ "name": "answers", "since": "2200-01-01T00:00:00Z" });
+    ask(&key, later)
+        .await
+        .refused(409, "nothing_reviewed", None);
+    let shipped = json!({ "name": "more", "with_shipped": true });
+    assert_eq!(ask(&key, shipped).await.body["labels"], 12);
+    let theirs = api.key(Some(Uuid::from_u128(9)), &ingest).await;
+    ask(&theirs, body)
+        .await
+        .refused(409, "nothing_reviewed", None);
+    ask(&theirs, json!({ "name": "x", "tenant_id": TENANT }))
+        .await
+        .refused(403, "other_tenant", Some("tenant_id"));
+    ask(&key, json!({ "name": "" }))
+        .await
+        .refused(422, "invalid_field", Some("name"));
+}
+
 const EVALUATED: &str = "
     INSERT INTO fleet.triage_datasets (tenant_id, dataset_id, name, rows, labels, refused, created_by)
     VALUES ('00000000-0000-0000-0000-000000007e7a', md5('d')::uuid, 'd', 12000, 1, 0, 't');

@@ -131,6 +131,44 @@ async fn files_and_models_that_cannot_be_used_are_refused_and_bad_rows_named() {
     assert_eq!(none["models"].as_array().unwrap().len(), 1);
 }
 
+/// Ten tickets of each of two categories, about one of which somebody changed their mind.
+const REVIEWED: &str = "
+    INSERT INTO fleet.triage_labels (tenant_id, ticket_id, revision, text, label, source, labelled_at)
+    SELECT '00000000-0000-0000-0000-000000000000', md5('t' || i)::uuid, 1, CASE WHEN i % 2 = 0 THEN 'give my money back, case ' ELSE 'the page crashes, case ' END || i,
+           CASE WHEN i % 2 = 0 THEN 'refund' ELSE 'bug' END, 'approved', now() - i * interval '1 day' FROM generate_series(1, 20) AS i;
+    INSERT INTO fleet.triage_labels (tenant_id, ticket_id, revision, text, label, source)
+    VALUES ('00000000-0000-0000-0000-000000000000', md5('t2')::uuid, 2, 'no, the page crashes', 'bug', 'corrected')";
+
+#[tokio::test]
+async fn a_model_is_made_of_what_people_said() {
+    let db = database().await;
+    let train = ["triage", "train", "--reviewed"];
+    fleet(&db, &train)
+        .await
+        .refused(1, "nobody has said what a ticket is about;");
+    db.execute(REVIEWED).await;
+    let made = json(&db, &train).await;
+    assert_eq!(
+        (&made["rows"], &made["name"]),
+        (&20.into(), &"reviewed".into())
+    );
+    let labels = "SELECT string_agg(label || ' ' || n, ', ' ORDER BY label) FROM (SELECT label, count(*) AS n FROM fleet.triage_examples GROUP BY label) AS l";
+    assert_eq!(db.text(labels).await, "bug 11, refund 9");
+    let recent = [
+        &train[..],
+        &["--since", "5d", "--with-shipped", "--name", "more"],
+    ]
+    .concat();
+    let shipped = fleet_jobs::triage::shipped::examples().len();
+    assert_eq!(json(&db, &recent).await["rows"], shipped + 4);
+    fleet(&db, &["triage", "train"])
+        .await
+        .refused(2, "required arguments");
+    fleet(&db, &["triage", "train", "x.csv", "--since", "5d"])
+        .await
+        .refused(2, "cannot be used with");
+}
+
 #[tokio::test]
 async fn an_empty_folder_is_enough() {
     let folder = folder();

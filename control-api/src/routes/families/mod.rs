@@ -19,6 +19,7 @@ mod tickets_create;
 mod tickets_ingest;
 mod triage_datasets;
 mod triage_models;
+mod triage_reviewed;
 
 use utoipa_axum::router::OpenApiRouter;
 
@@ -42,6 +43,7 @@ pub(super) fn router() -> OpenApiRouter<ApiState> {
         .merge(tickets::router())
         .merge(support::router())
         .merge(triage_datasets::router())
+        .merge(triage_reviewed::router())
         .merge(triage_models::router())
 }
 
@@ -73,5 +75,6 @@ pub(super) fn schemas(schemas: &mut Schemas) {
     tickets_ingest::schemas(schemas);
     support::schemas(schemas);
     triage_datasets::schemas(schemas);
+    triage_reviewed::schemas(schemas);
     triage_models::schemas(schemas);
 }

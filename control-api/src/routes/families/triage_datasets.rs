@@ -1,14 +1,15 @@
-//! Labelled texts: brought in as CSV, listed, deleted. What is made of them are jobs: `triage.train` and `triage.evaluate`.
+//! Labelled texts: brought in as CSV, listed, deleted; [`super::triage_reviewed`] makes them of what people said. What is made of them are jobs: `triage.train` and `triage.evaluate`.
 
 use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
-use fleet_jobs::triage::dataset::{self, BadRow, Dataset, FileError, StoreError};
+use fleet_jobs::triage::dataset::{self, BadRow, Dataset, FileError, Labelled, StoreError};
 use fleet_queue::TenantId;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use sqlx::PgConnection;
 use tokio_util::io::StreamReader;
 use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
@@ -53,7 +54,7 @@ struct DatasetQuery {
 
 /// A dataset that was brought in.
 #[derive(Debug, Serialize, JsonSchema)]
-struct TriageDatasetCreated {
+pub(super) struct TriageDatasetCreated {
     /// The dataset.
     id: Uuid,
     /// What it is called.
@@ -94,7 +95,20 @@ async fn create_dataset(
         .await
         .map_err(|error| unread(&error))?;
     let mut tx = state.acting(&caller).await?;
-    let kept = dataset::keep(&mut tx, tenant, &name, &caller.name, &labelled).await;
+    let created = keep(&mut tx, &caller, tenant, name, labelled).await?;
+    tx.commit().await?;
+    Ok((StatusCode::CREATED, Json(created)))
+}
+
+/// Keeps a dataset, with the audit.
+pub(super) async fn keep(
+    conn: &mut PgConnection,
+    caller: &Caller,
+    tenant: TenantId,
+    name: String,
+    labelled: Labelled,
+) -> Result<TriageDatasetCreated, Problem> {
+    let kept = dataset::keep(conn, tenant, &name, &caller.name, &labelled).await;
     let id = kept.map_err(unkept)?;
     let created = TriageDatasetCreated {
         id,
@@ -110,9 +124,8 @@ async fn create_dataset(
         detail: Some(json!({ "rows": created.rows, "labels": created.labels })),
         ..Action::on_platform("triage.dataset_create", &subject)
     };
-    audit::record(&mut tx, &caller, action).await?;
-    tx.commit().await?;
-    Ok((StatusCode::CREATED, Json(created)))
+    audit::record(conn, caller, action).await?;
+    Ok(created)
 }
 
 fn is_csv(headers: &HeaderMap) -> Result<(), Problem> {

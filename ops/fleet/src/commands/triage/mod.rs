@@ -6,6 +6,7 @@
 mod draw;
 mod models;
 mod place;
+mod train;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -15,13 +16,12 @@ use std::sync::Arc;
 use anyhow::{Context, anyhow};
 use clap::{Args, Subcommand};
 use fleet_jobs::triage::dataset::{self, Labelled};
-use fleet_jobs::triage::model::{Example, Judged, Metrics, Model, Trained};
-use fleet_jobs::triage::{CSV_HEADER, ModelVersion, Training, csv_line, judge, keep_trained};
+use fleet_jobs::triage::model::{Example, Judged, Metrics, Model};
+use fleet_jobs::triage::{CSV_HEADER, ModelVersion, csv_line, judge};
 use fleet_queue::TenantId;
 use serde_json::{Value, json};
 use tokio::fs::File;
 
-use crate::audit;
 use crate::database::{Database, Target};
 use crate::output::Out;
 
@@ -39,14 +39,8 @@ pub(crate) struct Triage {
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    /// Make a classifier from a CSV file with the columns text and label (__oos__: out of scope)
-    Train {
-        /// The file
-        file: PathBuf,
-        /// What the model is called [default: the file's name]
-        #[arg(long)]
-        name: Option<String>,
-    },
+    /// Make a classifier from a CSV file with the columns text and label (__oos__: out of scope), or from what people said of tickets
+    Train(train::Train),
     /// Measure a classifier on a CSV file with the columns text and label
     Evaluate {
         /// The file
@@ -81,7 +75,7 @@ impl Triage {
             tenant,
             action,
         } = self;
-        let makes = matches!(action, Action::Train { .. });
+        let makes = matches!(&action, Action::Train(train) if train.brings_its_texts());
         let work = async |database| {
             let desk = Desk {
                 database,
@@ -89,7 +83,7 @@ impl Triage {
                 out,
             };
             match action {
-                Action::Train { file, name } => desk.train(&file, name).await,
+                Action::Train(train) => train.run(&desk).await,
                 Action::Evaluate { file, model, csv } => {
                     desk.evaluate(&file, model.as_deref(), csv.as_deref()).await
                 }
@@ -112,28 +106,6 @@ struct Desk {
 }
 
 impl Desk {
-    async fn train(&self, file: &Path, name: Option<String>) -> anyhow::Result<()> {
-        let name = name.unwrap_or_else(|| called(file));
-        dataset::check_name(&name)?;
-        let labelled = self.read(file).await?;
-        let trained = self.watched(labelled.examples.clone()).await?;
-        let mut tx = self.database.begin().await?;
-        let by = audit::actor();
-        let dataset = dataset::keep(&mut tx, self.tenant, &name, &by, &labelled).await?;
-        let rows = labelled.examples.len();
-        let made = keep_trained(&mut tx, self.tenant, &name, dataset, rows, &trained).await?;
-        let version = made.model_version.to_string();
-        audit::record(&mut tx, "triage.train", &version, None).await?;
-        tx.commit().await?;
-        let mut said = serde_json::to_value(&made)?;
-        said["dataset_id"] = json!(dataset);
-        said["refused"] = json!(labelled.refused);
-        said["bad"] = json!(labelled.bad);
-        self.out
-            .answer(&said, |page| draw::trained(page, &made, &labelled))?;
-        Ok(())
-    }
-
     async fn read(&self, file: &Path) -> anyhow::Result<Labelled> {
         let opened = File::open(file).await;
         let opened = opened.with_context(|| format!("could not open {}", file.display()))?;
@@ -142,21 +114,6 @@ impl Desk {
         let labelled = dataset::read(opened, |bytes| bar.set_position(bytes)).await;
         bar.finish_and_clear();
         labelled.with_context(|| format!("{} cannot be used", file.display()))
-    }
-
-    async fn watched(&self, examples: Vec<Example>) -> anyhow::Result<Trained> {
-        let bar = self.out.progress().bar("training", 0);
-        let mut training = Training::start(examples);
-        let trained = loop {
-            if let Some(ended) = training.look().await {
-                break ended;
-            }
-            let (done, all) = training.progress();
-            bar.set_length(all);
-            bar.set_position(done);
-        };
-        bar.finish_and_clear();
-        Ok(trained?)
     }
 
     async fn evaluate(
@@ -212,14 +169,6 @@ impl Desk {
         let mut tx = self.database.begin().await?;
         models::choose(&mut tx, self.tenant, called).await
     }
-}
-
-/// A model is called as its file, unless told otherwise.
-fn called(file: &Path) -> String {
-    file.file_stem().map_or_else(
-        || "unnamed".to_owned(),
-        |name| name.to_string_lossy().into_owned(),
-    )
 }
 
 fn write_csv(path: &Path, examples: &[Example], judged: &[Judged]) -> anyhow::Result<()> {
