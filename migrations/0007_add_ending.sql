@@ -2,9 +2,9 @@
 
 -- Moves jobs to the history, each guarded by its claim (I1) or, without one, by not running; says which were moved.
 -- In the same statement's transaction: their output, what they held of limits, the counting, and the jobs that waited for them.
--- p_workers and p_tokens null: only jobs that nobody runs are ended.
+-- p_workers and p_tokens null: only jobs that nobody runs are ended. Without p_release the caller sees to those that waited.
 CREATE FUNCTION fleet.end_jobs(
-    p_ids uuid[], p_workers uuid[], p_tokens bigint[], p_states fleet.job_state[], p_reasons text[], p_outputs jsonb[]
+    p_ids uuid[], p_workers uuid[], p_tokens bigint[], p_states fleet.job_state[], p_reasons text[], p_outputs jsonb[], p_release boolean DEFAULT true
 ) RETURNS uuid[]
 LANGUAGE plpgsql
 SET plan_cache_mode = force_generic_plan SET enable_seqscan = off
@@ -52,17 +52,19 @@ BEGIN
         -- It waits for nobody any more: what it waited for must not touch it again, should it be revived.
         DELETE FROM fleet.job_dependency WHERE job_id = ANY (v_ended);
     END IF;
-    IF v_dependents THEN
+    IF v_dependents AND p_release THEN
         PERFORM fleet.release_dependents(v_ended);
     END IF;
     RETURN COALESCE(v_ended, '{}');
 END $$;
 
 -- Jobs that waited for these: one blocker fewer where it completed; cancelled, and theirs in turn, where it did not.
+-- Nothing calls itself here: a chain may be longer than the server's stack allows calls within calls.
 CREATE FUNCTION fleet.release_dependents(p_ended uuid[]) RETURNS void
 LANGUAGE plpgsql AS $$
 DECLARE
     v_freed uuid[];
+    v_ended uuid[] := p_ended;
     v_lost  uuid[];
     v_why   text[];
 BEGIN
@@ -82,16 +84,25 @@ BEGIN
         PERFORM fleet.announce(v_freed);
     END IF;
 
-    WITH tie AS (
-        DELETE FROM fleet.job_dependency d USING fleet.job_history h
-        WHERE d.depends_on = ANY (p_ended) AND h.id = d.depends_on AND h.state <> 'completed'
-        RETURNING d.job_id, d.depends_on, h.state
-    )
-    SELECT array_agg(job_id), array_agg(why) INTO v_lost, v_why
-    FROM (SELECT DISTINCT ON (job_id) job_id, format('depends on %s, which was %s', depends_on, state) AS why FROM tie ORDER BY job_id) t;
-    IF v_lost IS NOT NULL THEN
-        PERFORM fleet.end_jobs(v_lost, NULL, NULL, array_fill('cancelled'::fleet.job_state, ARRAY[cardinality(v_lost)]), v_why, NULL);
-    END IF;
+    LOOP
+        -- Whoever waits for these, for those, and so on, in the order in which rows are locked everywhere.
+        WITH RECURSIVE tie AS (
+            DELETE FROM fleet.job_dependency d USING fleet.job_history h
+            WHERE d.depends_on = ANY (v_ended) AND h.id = d.depends_on AND h.state <> 'completed'
+            RETURNING d.job_id, d.depends_on, h.state
+        ), lost AS (
+            SELECT job_id, depends_on, state FROM tie
+            UNION
+            SELECT d.job_id, d.depends_on, 'cancelled' FROM lost l
+            JOIN fleet.job j ON j.id = l.job_id AND j.state <> 'running'
+            JOIN fleet.job_dependency d ON d.depends_on = l.job_id
+        )
+        SELECT array_agg(job_id ORDER BY job_id), array_agg(why ORDER BY job_id) INTO v_lost, v_why
+        FROM (SELECT DISTINCT ON (job_id) job_id, format('depends on %s, which was %s', depends_on, state) AS why FROM lost ORDER BY job_id, depends_on) t;
+        EXIT WHEN v_lost IS NULL;
+        -- Once more for what was tied to one of them before its row was locked.
+        v_ended := fleet.end_jobs(v_lost, NULL, NULL, array_fill('cancelled'::fleet.job_state, ARRAY[cardinality(v_lost)]), v_why, NULL, false);
+    END LOOP;
 END $$;
 
 -- Gives running jobs back, each guarded by its claim (I1): after an error, a snooze, an interruption or a crash.

@@ -82,6 +82,42 @@ async fn a_blocked_job_falls_with_what_it_waits_for() {
     invariants::assert_hold(&db.pool).await;
 }
 
+/// Each waits for the one before; how long a chain may be is not the server's stack to say.
+#[tokio::test]
+async fn i3_a_chain_of_a_thousand_falls_with_its_first() {
+    let db = database().await;
+    let mut hand = toymaker(&db).await;
+    let first = put(&db, toy()).await.id;
+    let job = hand.take(&db).await;
+    let mut before = first;
+    let mut chain = Vec::new();
+    for _ in 0..1_000 {
+        let mut next = toy();
+        next.rare.depends_on = vec![before];
+        before = next.id;
+        chain.push(next);
+    }
+    let mut conn = db.conn().await;
+    fleet_queue::transitions::enqueue::enqueue_many(&mut conn, &chain)
+        .await
+        .unwrap();
+    let broken = Outcome::Discard {
+        reason: "broken".into(),
+        failure: failure("x"),
+    };
+    settle_one(&db, job, broken).await;
+    let fallen = "SELECT count(*) FROM fleet.job_history WHERE state = 'cancelled' AND reason LIKE 'depends on %, which was %'";
+    assert_eq!(db.number(fallen).await, 1_000);
+    assert_eq!(
+        db.number(
+            "SELECT (SELECT count(*) FROM fleet.job) + (SELECT count(*) FROM fleet.job_dependency)"
+        )
+        .await,
+        0
+    );
+    invariants::assert_hold(&db.pool).await;
+}
+
 /// An enqueue tells the claim of its lane; of a lane that only this job is in, the end that frees it must.
 #[tokio::test]
 async fn i3_a_freed_job_is_found_in_a_lane_that_nobody_walks() {
