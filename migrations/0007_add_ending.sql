@@ -119,6 +119,9 @@ DECLARE
     v_back      uuid[];
     v_cancelled uuid[];
 BEGIN
+    -- Before the look at cancellations: one that is about to commit is waited for, and then seen.
+    PERFORM FROM fleet.job j JOIN unnest(p_ids, p_workers, p_tokens) AS i (id, worker_id, token) ON i.id = j.id AND i.worker_id = j.worker_id AND i.token = j.token
+    WHERE j.state = 'running' ORDER BY j.id FOR UPDATE OF j;
     SELECT fleet.end_jobs(array_agg(j.id), array_agg(j.worker_id), array_agg(j.token), array_agg('cancelled'::fleet.job_state), array_agg(j.cancel_reason), NULL)
     INTO v_cancelled
     FROM fleet.job j JOIN unnest(p_ids, p_workers, p_tokens) AS i (id, worker_id, token) ON i.id = j.id AND i.worker_id = j.worker_id AND i.token = j.token

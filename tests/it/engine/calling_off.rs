@@ -106,3 +106,35 @@ async fn a_job_that_is_given_back_meanwhile_is_cancelled_where_it_waits() {
     assert_eq!(cancelled.unwrap(), Cancelled::Ended);
     invariants::assert_hold(&db.pool).await;
 }
+
+/// The other way round: the cancel has the row, and commits while the result waits for it.
+#[tokio::test]
+async fn i11_a_cancel_that_commits_while_its_job_goes_back_is_not_lost() {
+    let db = database().await;
+    let mut hand = toymaker(&db).await;
+    let id = put(&db, toy()).await.id;
+    let again = Outcome::Retry {
+        after: Duration::ZERO,
+        failure: failure("x"),
+    };
+    let back = settlement(hand.take(&db).await, again);
+    let mut tx = db.pool.begin().await.unwrap();
+    let told = cancel(&mut tx, id, Some("stop")).await.unwrap();
+    assert_eq!(told, Cancelled::Requested(hand.id));
+    let mut conn = db.conn().await;
+    let cancelled = async {
+        eventually("the result waits", || async {
+            (db.number(WAITING).await > 0).then_some(())
+        })
+        .await;
+        tx.commit().await.unwrap();
+    };
+    let backs = [back];
+    let (settled, ()) = tokio::join!(settle(&mut conn, &backs), cancelled);
+    settled.unwrap();
+    assert_eq!(
+        db.queue().await.lines().last(),
+        Some("toy cancelled attempt=1 crashes=0 because stop")
+    );
+    invariants::assert_hold(&db.pool).await;
+}
