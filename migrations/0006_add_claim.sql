@@ -252,7 +252,8 @@ BEGIN
                 EXIT WHEN cardinality(v_window) < v_width;  -- there are no others
                 v_closed := v_closed || ARRAY(SELECT l.id FROM unnest(v_window) l);
             END IF;
-            v_turn := COALESCE(v_last, v_turn);
+            -- Where nothing was taken, on behind whoever stood in the way: thousands of closed lanes of one tenant are walked last.
+            v_turn := COALESCE(v_last, CASE WHEN v_got = 0 THEN v_window[cardinality(v_window)].tenant_id END, v_turn);
             v_turns := v_turns || jsonb_build_object(v_level::text, jsonb_build_array(v_turn, v_left));
         END LOOP;
         EXIT WHEN v_room <= 0;

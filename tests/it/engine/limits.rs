@@ -230,6 +230,35 @@ async fn i3_busy_keys_of_a_tenant_hide_no_free_one() {
     invariants::assert_hold(&db.pool).await;
 }
 
+/// More lanes than one claim looks at, all of them at the tenant's cap: the walk goes on behind that tenant.
+#[tokio::test]
+async fn a_tenant_at_its_cap_with_thousands_of_lanes_hides_no_other_tenant() {
+    let db = database().await;
+    limit(
+        &db,
+        LimitRule {
+            per_tenant: true,
+            ..capped("each", 5)
+        },
+    )
+    .await;
+    let mut hand = toymaker(&db).await;
+    let lane = |n: usize| {
+        toy()
+            .tenant(tenant(1))
+            .concurrency(format!("customer {n}"), 1)
+    };
+    put_many(&db, 3_000, lane).await;
+    assert_eq!(hand.claim(&db, 5).await.len(), 5, "the tenant's cap");
+    for _ in 0..2 {
+        let other = put(&db, toy().tenant(tenant(2))).await;
+        let jobs = hand.claim(&db, 5).await;
+        let ids: Vec<_> = jobs.iter().map(|(_, job)| job.id).collect();
+        assert_eq!(ids, [other.id]);
+    }
+    invariants::assert_hold(&db.pool).await;
+}
+
 #[tokio::test]
 async fn a_crash_an_interruption_and_a_cancel_give_their_slots_back() {
     let db = database().await;
