@@ -156,3 +156,16 @@ async fn partitions_wait_for_no_reader_so_that_no_settle_waits_for_them() {
     let pruned = round(&db, Duty::Prune).await;
     assert_eq!(pruned.result["partitions"], json!(["job_history_20200101"]));
 }
+
+#[tokio::test]
+async fn days_that_no_partition_was_made_for_are_pruned_too() {
+    let db = database().await;
+    let late = "
+        INSERT INTO fleet.attempt (job_id, tenant_id, kind, attempt, claim_no, outcome, ended_at) VALUES (fleet.new_id(), fleet.new_id(), 'toy', 1, 1, 'failed', '1999-01-01');
+        INSERT INTO fleet.job_log (job_id, tenant_id, at, seq, level, message) VALUES (fleet.new_id(), fleet.new_id(), '1999-01-01', 1, 'info', 'x');
+        INSERT INTO fleet.job_output (job_id, tenant_id, at, output) VALUES (fleet.new_id(), fleet.new_id(), '1999-01-01', '1')";
+    db.execute(late).await;
+    round(&db, Duty::Prune).await;
+    let left = "SELECT (SELECT count(*) FROM fleet.attempt) + (SELECT count(*) FROM fleet.job_log) + (SELECT count(*) FROM fleet.job_output)";
+    assert_eq!(db.number(left).await, 0);
+}

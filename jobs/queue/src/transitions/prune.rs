@@ -40,9 +40,19 @@ pub async fn prune(conn: &mut PgConnection, keep_days: i32, batch: i64) -> Resul
         ), late AS (
             DELETE FROM fleet.job_history_default WHERE ctid = ANY (ARRAY(
                 SELECT ctid FROM fleet.job_history_default WHERE finished_at < fleet.clock() - make_interval(days => $1) LIMIT $2)) RETURNING 1
+        ), late_attempts AS (
+            DELETE FROM fleet.attempt_default WHERE ctid = ANY (ARRAY(
+                SELECT ctid FROM fleet.attempt_default WHERE ended_at < fleet.clock() - make_interval(days => $1) LIMIT $2)) RETURNING 1
+        ), late_logs AS (
+            DELETE FROM fleet.job_log_default WHERE ctid = ANY (ARRAY(
+                SELECT ctid FROM fleet.job_log_default WHERE at < fleet.clock() - make_interval(days => $1) LIMIT $2)) RETURNING 1
+        ), late_outputs AS (
+            DELETE FROM fleet.job_output_default WHERE ctid = ANY (ARRAY(
+                SELECT ctid FROM fleet.job_output_default WHERE at < fleet.clock() - make_interval(days => $1) LIMIT $2)) RETURNING 1
         )
         SELECT (SELECT count(*) FROM steps) + (SELECT count(*) FROM windows) + (SELECT count(*) FROM minutes)
-             + (SELECT count(*) FROM workers) + (SELECT count(*) FROM late) AS "n!""#,
+             + (SELECT count(*) FROM workers) + (SELECT count(*) FROM late) + (SELECT count(*) FROM late_attempts)
+             + (SELECT count(*) FROM late_logs) + (SELECT count(*) FROM late_outputs) AS "n!""#,
         keep_days,
         batch,
     )
