@@ -22,6 +22,7 @@ pub(crate) struct Batch {
     jobs: Vec<Arc<Claimed>>,
     /// A call was sent for them already and brought no answer, so they may be recorded.
     tried: bool,
+    given_up: bool,
     since: Instant,
 }
 
@@ -34,6 +35,7 @@ impl Batch {
             settlements,
             jobs,
             tried: false,
+            given_up: false,
             since: Instant::now(),
         }
     }
@@ -88,6 +90,7 @@ impl Batch {
 
     /// Gives the jobs up, because the database will not take their results.
     pub(crate) fn give_up(&mut self, why: &str) {
+        self.given_up = true;
         for (settlement, job) in self.settlements.iter_mut().zip(&self.jobs) {
             tracing::error!(job.id = %job.id, job.kind, error = why, "the database refuses this result; the job is given up");
             settlement.outcome =
@@ -95,10 +98,9 @@ impl Batch {
         }
     }
 
-    /// True where every job is given up already.
+    /// True where that was done already.
     pub(crate) fn is_given_up(&self) -> bool {
-        let mut all = self.settlements.iter();
-        all.all(|settlement| word(&settlement.outcome) == "discarded")
+        self.given_up
     }
 
     /// Counts and logs what the database answered.

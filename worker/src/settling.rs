@@ -2,7 +2,8 @@
 //!
 //! A result is kept until the database answered for it, or until it cannot count any more: its worker was ended, so others have
 //! its job. While the lease is not known to live nothing is sent; renewal finds out first. A result that the database will never
-//! take is found by halving its batch, and becomes a discard that says why; the others pass.
+//! take is found by halving its batch, and becomes a discard that says why; the others pass. Should it refuse that, too, the result is
+//! set aside and tried again every few seconds, so that one job never holds up the others.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,6 +25,9 @@ const CALL_LIMIT: Duration = Duration::from_secs(10);
 /// A lone result that the database refuses for a reason of its own (a missing partition, a trigger) is tried for so long.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// One that it refuses even as a discard is tried again after so long, while others pass.
+const REFUSED_AGAIN: Duration = Duration::from_secs(5);
+
 /// Gathers results and settles them.
 pub(crate) struct Settling {
     db: Db,
@@ -33,6 +37,9 @@ pub(crate) struct Settling {
     batch: usize,
     gather: Duration,
     pauses: Pauses,
+    /// What was set aside, and when it is tried again.
+    refused: Vec<Batch>,
+    again_at: Instant,
     last_call: Duration,
     stop: CancellationToken,
 }
@@ -54,6 +61,8 @@ impl Settling {
             batch: settings.settle_batch,
             gather: settings.settle_gather,
             pauses: Pauses::new(Duration::from_millis(50), Duration::from_secs(2)),
+            refused: Vec::new(),
+            again_at: Instant::now(),
             last_call: settings.lease_ttl,
             stop,
         }
@@ -81,7 +90,7 @@ impl Settling {
         }
     }
 
-    /// The next results; false once the worker has stopped and none are left.
+    /// The next results, or none where it is time for what was set aside; false once the worker has stopped and none are left.
     async fn gather(&mut self, gathered: &mut Vec<Finished>) -> bool {
         let got = tokio::select! {
             biased;
@@ -90,6 +99,7 @@ impl Settling {
                 self.results.close();
                 self.results.recv_many(gathered, self.batch).await
             }
+            () = tokio::time::sleep_until(self.again_at), if !self.refused.is_empty() => return true,
         };
         if got > 0 && gathered.len() < self.batch && !self.stop.is_cancelled() {
             tokio::time::sleep(self.gather).await;
@@ -104,7 +114,11 @@ impl Settling {
 
     /// Settles a batch, however long that takes.
     async fn settle_all(&mut self, batch: Batch) {
-        let mut left = vec![batch];
+        let mut left = Vec::new();
+        if self.again_at <= Instant::now() {
+            left.append(&mut self.refused);
+        }
+        left.push(batch);
         while let Some(mut batch) = left.pop() {
             batch.keep_only(self.living_worker().await);
             match self.send(&mut batch).await {
@@ -148,7 +162,7 @@ impl Settling {
     /// What to do with a batch that was not taken: it goes back to what is left, perhaps in halves, perhaps changed.
     async fn after(&mut self, error: &CallError, mut batch: Batch, left: &mut Vec<Batch>) {
         let why = causes(error).replace('\0', "");
-        if error.is_transient() || batch.is_given_up() {
+        if error.is_transient() {
             tracing::warn!(
                 results = batch.len(),
                 error = why,
@@ -157,6 +171,14 @@ impl Settling {
             tokio::time::sleep(self.pauses.next()).await;
         } else if batch.len() > 1 {
             left.push(batch.halve());
+        } else if batch.is_given_up() {
+            tracing::error!(
+                error = why,
+                "the database refuses even that a job is given up; trying again later"
+            );
+            self.again_at = Instant::now() + REFUSED_AGAIN;
+            self.refused.push(batch);
+            return;
         } else if is_about_a_value(error) || batch.since().elapsed() > PATIENCE {
             batch.give_up(&why);
         } else {

@@ -63,6 +63,35 @@ async fn a_result_that_the_database_alone_refuses_is_found_in_its_batch() {
     stage.end().await;
 }
 
+/// Whatever becomes of a job would have to be written where the database takes nothing about it.
+#[tokio::test]
+async fn i3_a_job_whose_end_the_database_refuses_holds_up_no_other() {
+    let stage = Stage::new().await;
+    stage
+        .db
+        .execute(
+            "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+             BEGIN
+                IF NEW.payload::text LIKE '%poison%' THEN RAISE 'not this' USING ERRCODE = '22023'; END IF;
+                RETURN NEW;
+             END $$;
+             CREATE TRIGGER refuse BEFORE INSERT ON fleet.job_history FOR EACH ROW EXECUTE FUNCTION refuse()",
+        )
+        .await;
+    stage.put(&Toy::Say("poison".into())).await;
+    stage.put_many(20, &Toy::Say("fine".into())).await;
+    stage.until("the others complete", COMPLETED, 20).await;
+    stage.put_many(20, &Toy::Say("fine".into())).await;
+    stage.until("and more do", COMPLETED, 40).await;
+    stage
+        .db
+        .execute("DROP TRIGGER refuse ON fleet.job_history")
+        .await;
+    stage.until("it ends, too", ENDED, 41).await;
+    assert_eq!(stage.counts.begun(), 41, "nothing ran twice for it");
+    stage.end().await;
+}
+
 #[tokio::test]
 async fn i11_results_are_kept_until_the_database_takes_them() {
     let stage = Stage::new().await;
