@@ -92,7 +92,12 @@ impl Identity {
 impl Standing {
     /// True while results may be sent: past it, renewal must first hear that the worker still lives.
     pub(crate) fn is_fresh(&self) -> bool {
-        Instant::now() < self.lease_until
+        self.outlasts(Duration::ZERO)
+    }
+
+    /// True while the lease runs for longer than that.
+    pub(crate) fn outlasts(&self, time: Duration) -> bool {
+        Instant::now() + time < self.lease_until
     }
 }
 

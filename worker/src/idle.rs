@@ -65,10 +65,16 @@ impl Idle {
     }
 
     fn room(&self, queue: usize) -> usize {
-        if self.shared.identity.standing().draining {
+        if !self.may_claim(&self.shared.identity.standing()) {
             return 0;
         }
         self.shared.lineup.wanted(queue)
+    }
+
+    /// Not while draining; nor once the lease has not been renewed for so long that handlers are told to stop: this connection may still
+    /// work where renewal's does not, and a handler that begins then would not be told.
+    fn may_claim(&self, standing: &Standing) -> bool {
+        !standing.draining && standing.outlasts(self.shared.settings.last_of_lease())
     }
 
     fn queues(&self) -> std::ops::Range<usize> {
@@ -177,8 +183,8 @@ impl Idle {
         let until = times.into_iter().flatten().min();
         let mut standing = self.shared.identity.watch();
         let before = *standing.borrow_and_update();
-        let changed =
-            |now: &Standing| now.worker != before.worker || now.draining != before.draining;
+        let might = self.may_claim(&before);
+        let changed = |now: &Standing| now.worker != before.worker || self.may_claim(now) != might;
         tokio::select! {
             () = self.shared.lineup.room() => {}
             () = self.shared.words.came() => {}

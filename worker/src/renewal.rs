@@ -213,7 +213,12 @@ impl Renewal {
             );
             self.shared.held.stop_all(StopReason::Isolated);
         }
-        self.pauses.next()
+        let pause = self.pauses.next();
+        if self.isolated {
+            return pause;
+        }
+        // Not past the moment at which handlers must be stopped: what they have left of the lease is theirs.
+        pause.min(self.shared.settings.give_up_after.saturating_sub(silent))
     }
 
     /// This worker is ended: drops what it held and goes on as a new one, however long registering takes.

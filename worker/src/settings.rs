@@ -156,10 +156,14 @@ impl WorkerSettings {
             .collect()
     }
 
+    /// What is left of a lease when a worker gives up renewing it.
+    pub(crate) fn last_of_lease(&self) -> Duration {
+        self.lease_ttl.saturating_sub(self.give_up_after)
+    }
+
     /// Time that handlers get when the lease could not be renewed: they are gone before it ends.
     pub(crate) fn isolation_grace(&self) -> Duration {
-        let before_the_end = self.lease_ttl.saturating_sub(self.give_up_after);
-        self.cancel_grace.min(before_the_end)
+        self.cancel_grace.min(self.last_of_lease())
     }
 }
 
