@@ -133,6 +133,34 @@ async fn a_revision_is_sorted_once_and_an_older_one_not_at_all() {
 }
 
 #[tokio::test]
+async fn a_ticket_stays_with_its_partner_however_full_or_away_that_is() {
+    for meanwhile in [
+        "UPDATE fleet.partner_capacity SET load = cap",
+        "INSERT INTO fleet.partner_leaves (tenant_id, partner_id, starts_at, ends_at) VALUES (md5('t')::uuid, '00000000-0000-0000-0000-0000000000a1', '2026-01-01', '2100-01-01')",
+    ] {
+        let mut desk = Desk::open().await;
+        let ticket = desk.sorted(QUESTION).await;
+        desk.db.execute(meanwhile).await;
+        desk.say(ticket, Author::Customer, false).await;
+        assert!(matches!(desk.sort(ticket).await, Sorted::Applied { .. }));
+        assert_eq!(desk.line(ticket).await, "open low how_to partner");
+        assert_eq!(desk.show(ticket).await.ticket.partner_id, Some(ANN));
+    }
+    let mut desk = Desk::open().await;
+    let ticket = desk.sorted(QUESTION).await;
+    desk.db
+        .execute("UPDATE fleet.client_assignments SET ended_at = now()")
+        .await;
+    desk.say(ticket, Author::Customer, false).await;
+    desk.sort(ticket).await;
+    assert_eq!(
+        desk.line(ticket).await,
+        "open low how_to tier1",
+        "it is the client's partner no more"
+    );
+}
+
+#[tokio::test]
 async fn a_deleted_ticket_is_skipped() {
     let mut desk = Desk::open().await;
     let ticket = desk.ticket(QUESTION).await;

@@ -39,10 +39,17 @@ pub(super) async fn gather(
 ) -> Result<Option<Gathered>, sqlx::Error> {
     let row = sqlx::query!(
         r#"-- triage.gather
-        SELECT t.subject AS "subject!: String", t.client_id, m.body AS "body!", fleet.ticket_partner(t.tenant_id, t.client_id) AS partner_id,
+        SELECT t.subject AS "subject!: String", t.client_id, m.body AS "body!", p.partner_id,
                c.plan AS "plan?", c.monthly_budget_micros AS "budget?", r.recent AS "recent!"
         FROM fleet.tickets AS t
         LEFT JOIN fleet.clients AS c ON c.tenant_id = t.tenant_id AND c.client_id = t.client_id
+        CROSS JOIN LATERAL (
+            -- Whose it is already, it stays: it takes no more room there than it has.
+            SELECT CASE WHEN t.escalation_level = 1 AND EXISTS (
+                SELECT FROM fleet.client_assignments AS a
+                JOIN fleet.partners AS p ON p.partner_id = a.partner_id AND p.status = 'active'
+                WHERE a.tenant_id = t.tenant_id AND a.client_id = t.client_id AND a.partner_id = t.partner_id AND a.ended_at IS NULL)
+            THEN t.partner_id ELSE fleet.ticket_partner(t.tenant_id, t.client_id) END AS partner_id) AS p
         CROSS JOIN LATERAL (
             SELECT COALESCE(string_agg(left(x.body, $4), E'\n' ORDER BY x.sent_at, x.message_id), '') AS body FROM (
                 SELECT m.body, m.sent_at, m.message_id FROM fleet.ticket_messages AS m
