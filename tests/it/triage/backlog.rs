@@ -1,9 +1,9 @@
 //! What partners had no room for, and the sums of a week.
 
 use fleet_jobs::tickets::Edit;
-use fleet_jobs::triage::{digest, route_backlog};
+use fleet_jobs::triage::{digest, route_backlog, sort};
 
-use super::desk::{ANN, Desk, QUESTION, UNCLEAR};
+use super::desk::{ANN, Desk, QUESTION, TENANT, UNCLEAR};
 
 #[tokio::test]
 async fn a_ticket_waits_for_its_partners_room_and_gets_it() {
@@ -55,6 +55,53 @@ async fn a_ticket_weighs_what_the_settings_of_capacity_say() {
     desk.db.execute(heavier).await;
     let weighs_more = desk.sorted(QUESTION).await;
     assert_eq!(desk.line(weighs_more).await, "open low how_to tier1");
+}
+
+#[tokio::test]
+async fn a_burst_of_tickets_gives_a_partner_no_more_than_it_has_room_for() {
+    let mut desk = Desk::open().await;
+    desk.db
+        .execute("UPDATE fleet.partner_capacity SET load = cap - 0.15")
+        .await;
+    let mut whose = Vec::new();
+    for _ in 0..5 {
+        let ticket = desk.sorted(QUESTION).await;
+        whose.push(desk.show(ticket).await.ticket.assigned_to);
+    }
+    assert_eq!(whose, ["partner", "tier1", "tier1", "tier1", "tier1"]);
+    let wanting = "SELECT count(*) FROM fleet.tickets WHERE wants_partner";
+    assert_eq!(desk.db.number(wanting).await, 4);
+    let routed = "SELECT count(*) FROM fleet.triage_decisions WHERE route = 'tier1'";
+    assert_eq!(desk.db.number(routed).await, 4, "it is told as it came");
+    assert_eq!(route_backlog(&desk.db.pool).await.unwrap().routed, 0);
+    desk.db
+        .execute("UPDATE fleet.partner_capacity SET load = cap - 0.15")
+        .await;
+    assert_eq!(route_backlog(&desk.db.pool).await.unwrap().routed, 1);
+    let beyond = "SELECT count(*) FROM fleet.partner_capacity WHERE load > cap";
+    assert_eq!(desk.db.number(beyond).await, 0);
+}
+
+#[tokio::test]
+async fn those_who_sort_at_once_give_no_more_than_there_is_room_for() {
+    let mut desk = Desk::open().await;
+    desk.db
+        .execute("UPDATE fleet.partner_capacity SET load = cap - 0.35")
+        .await;
+    let mut sorting = Vec::new();
+    for _ in 0..8 {
+        let (ticket, pool) = (desk.ticket(QUESTION).await, desk.db.pool.clone());
+        sorting.push(tokio::spawn(async move {
+            let mut tx = pool.begin().await.unwrap();
+            sort(&mut tx, TENANT, ticket, 1, None).await.unwrap();
+            tx.commit().await.unwrap();
+        }));
+    }
+    for sorted in sorting {
+        sorted.await.unwrap();
+    }
+    let given = "SELECT count(*) FROM fleet.tickets WHERE partner_id IS NOT NULL";
+    assert_eq!(desk.db.number(given).await, 3);
 }
 
 #[tokio::test]

@@ -50,6 +50,21 @@ async fn the_first_lines_ticket_goes_to_the_clients_partner_and_past_those_who_a
 }
 
 #[tokio::test]
+async fn a_senior_partner_gets_no_more_than_it_has_room_for() {
+    let mut desk = Desk::open().await;
+    let one = desk.sorted(QUESTION).await;
+    let other = desk.sorted(QUESTION).await;
+    desk.db
+        .execute("UPDATE fleet.partner_capacity SET load = cap - 0.15")
+        .await;
+    desk.at("2026-11-23T17:00:00Z").await;
+    desk.look(one).await;
+    desk.look(other).await;
+    assert_eq!(desk.line(one).await, "escalated low how_to senior");
+    assert_eq!(desk.line(other).await, "escalated low how_to admin");
+}
+
+#[tokio::test]
 async fn an_escalated_ticket_stays_where_it_was_brought() {
     let mut desk = Desk::open().await;
     let ticket = desk.sorted(QUESTION).await;

@@ -156,11 +156,20 @@ async fn place(
         Some(Whose::Tier1) => Ok((Some(0), None)),
         Some(Whose::Admin) => Ok((Some(3), None)),
         Some(Whose::Partner) => {
-            let partner = triage::partner_for(conn, tenant, held.client).await?;
+            let partner = match triage::partner_for(conn, tenant, held.client).await? {
+                Some(it) if held.is_of(1, it) || triage::reserve(conn, tenant, it).await? => {
+                    Some(it)
+                }
+                _ => None,
+            };
             Ok((Some(1), Some(partner.ok_or_else(|| none("partner"))?)))
         }
         Some(Whose::Senior) => {
-            let partner = triage::senior_for(conn, tenant).await?;
+            let partner = match held.partner.filter(|_| held.level == 2) {
+                // It has a senior already, whose room is not taken twice.
+                Some(own) => Some(own),
+                None => triage::take_senior(conn, tenant, None).await?,
+            };
             Ok((
                 Some(2),
                 Some(partner.ok_or_else(|| none("senior partner"))?),

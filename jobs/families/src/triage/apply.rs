@@ -18,12 +18,13 @@ use uuid::Uuid;
 use super::gather::gather;
 use super::priority::Priority;
 use super::record::{self, Effect};
+use super::room::take_room;
 use super::route::route;
 use super::settings::settings;
 use super::{DECISION, check_category, label, rules, sla};
 use crate::approval::{self, CorrectionError, Status, Verdict};
 use crate::event::{self, Event};
-use crate::tickets::{TicketError, hold};
+use crate::tickets::{Held, TicketError, hold};
 
 /// Carries a verdict out.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -104,7 +105,7 @@ async fn carry_out(
     // Whoever has edited the ticket since then had the last word.
     let said = said.filter(|_| held.said.is_none());
     if let Some(proposed) = &said {
-        apply(conn, tenant, ticket, proposed, by, source).await?;
+        apply(conn, tenant, (ticket, &held), proposed, by, source).await?;
     }
     let corrected = verdict.status == Status::Corrected;
     let set = said.map(|said| said.set(corrected)).unwrap_or_default();
@@ -128,7 +129,7 @@ async fn carry_out(
 async fn apply(
     conn: &mut PgConnection,
     tenant: TenantId,
-    ticket: Uuid,
+    (ticket, held): (Uuid, &Held),
     said: &Proposed,
     by: &str,
     source: &str,
@@ -148,6 +149,7 @@ async fn apply(
         .copied();
     let priority = said.priority.or(prior).unwrap_or_default();
     let routed = route(&said.category, priority, severe, gathered.partner);
+    let routed = take_room(conn, tenant, held, routed).await?;
     let effect = Effect {
         category: said.category.clone(),
         priority,

@@ -14,7 +14,7 @@ use serde_json::json;
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
-use super::gather::partner_for;
+use super::room::{partner_for, reserve};
 use super::settings::settings;
 use crate::event::{self, Event};
 
@@ -131,20 +131,21 @@ async fn give(conn: &mut PgConnection, ticket: &Wanting) -> Result<bool, sqlx::E
     let Some(partner) = partner_for(conn, tenant, ticket.client_id).await? else {
         return Ok(false);
     };
-    let given = sqlx::query!(
+    // The ticket before the partner, as by whoever sorts.
+    if !hold_wanting(conn, ticket).await? || !reserve(conn, tenant, partner).await? {
+        return Ok(false);
+    }
+    sqlx::query!(
         r#"-- triage.give
         UPDATE fleet.tickets
         SET partner_id = $3, escalation_level = 1, wants_partner = false, watched = priority = 'medium', version = version + 1
-        WHERE tenant_id = $1 AND ticket_id = $2 AND wants_partner AND status <> 'resolved'  -- nobody was faster"#,
+        WHERE tenant_id = $1 AND ticket_id = $2"#,
         ticket.tenant_id,
         ticket.ticket_id,
         partner,
     )
     .execute(&mut *conn)
     .await?;
-    if given.rows_affected() == 0 {
-        return Ok(false);
-    }
     let payload = json!({ "route": "partner", "partner_id": partner, "by": "route_backlog" });
     event::record(
         conn,
@@ -157,4 +158,19 @@ async fn give(conn: &mut PgConnection, ticket: &Wanting) -> Result<bool, sqlx::E
     )
     .await?;
     Ok(true)
+}
+
+/// Holds a ticket that still wants a partner. False where somebody was faster.
+async fn hold_wanting(conn: &mut PgConnection, ticket: &Wanting) -> Result<bool, sqlx::Error> {
+    let held = sqlx::query_scalar!(
+        r#"-- triage.hold_wanting
+        SELECT ticket_id FROM fleet.tickets
+        WHERE tenant_id = $1 AND ticket_id = $2 AND wants_partner AND NOT needs_review AND status <> 'resolved' AND NOT 'route' = ANY (human_set)
+        FOR UPDATE"#,
+        ticket.tenant_id,
+        ticket.ticket_id,
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(held.is_some())
 }

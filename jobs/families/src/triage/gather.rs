@@ -131,19 +131,3 @@ pub(super) async fn likes(
     .fetch_all(conn)
     .await
 }
-
-/// The client's own partner, if it has room.
-pub(crate) async fn partner_for(
-    conn: &mut PgConnection,
-    tenant: TenantId,
-    client: Uuid,
-) -> Result<Option<Uuid>, sqlx::Error> {
-    sqlx::query_scalar!(
-        r#"-- triage.partner_for
-        SELECT fleet.ticket_partner($1, $2)"#,
-        tenant.0,
-        client,
-    )
-    .fetch_one(conn)
-    .await
-}

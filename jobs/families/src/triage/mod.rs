@@ -2,7 +2,7 @@
 //!
 //! A ticket's [`text`] is cleaned and masked; the model ([`classifier`]) or, without one, [`rules`] say what it is about;
 //! [`sentiment`], [`priority`] and [`route`] do the rest, and [`decide`] puts it together with everything that speaks for it.
-//! All that is pure. [`gather`] reads what it rests on, [`record`] writes what follows; where the model is not sure enough the
+//! All that is pure. [`gather`] reads what it rests on, [`room`] takes what a partner has left, [`record`] writes what follows; where the model is not sure enough the
 //! decision waits as an approval and nothing is applied before. What a person has set is never overwritten.
 //!
 //! The kinds: [`ticket`](Ticket) sorts one; [`apply`](Apply) carries out a person's verdict; [`sla_deadline`](SlaDeadline) and
@@ -34,6 +34,7 @@ mod promote;
 mod promotion;
 mod record;
 mod reply;
+mod room;
 mod route;
 mod rules;
 mod second_opinion;
@@ -57,20 +58,20 @@ pub use evaluate::{Evaluate, judge};
 pub use evaluations::{
     CSV_HEADER, Evaluation, csv_after, csv_line, find_evaluation, list_evaluations,
 };
-pub(crate) use gather::partner_for;
 pub use kb::{Article, ArticleError, NewArticle, articles, put_article};
 pub(crate) use labels::{check_category, label};
 pub use models::{Listed, ModelVersion, UseError, active_model, list_models, load};
 pub use priority::{Priority, Raising};
 pub use promote::Promote;
+pub(crate) use room::{partner_for, reserve, take_partner, take_senior};
 pub use route::Route;
 pub use second_opinion::Endpoint;
 pub use settings::{InForce, Settings, SettingsError, Sla, set_settings, settings};
+pub(crate) use sla::keep;
 pub use sla::{
     Calendar, Holiday, Hours, HoursError, Kept, Promise, Targets, holidays, hours, set_holidays,
     set_hours,
 };
-pub(crate) use sla::{keep, senior_for};
 pub use sla_deadline::{SlaDeadline, look};
 pub use sla_sweep::{SlaSweep, Swept, sweep};
 pub use sort::{Sorted, sort};

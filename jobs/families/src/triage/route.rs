@@ -53,6 +53,16 @@ pub(crate) struct Routed {
     pub(crate) wants_partner: bool,
 }
 
+impl Routed {
+    /// Where the partner turned out to have no room.
+    pub(super) const WITHOUT_ROOM: Self = Self {
+        route: Route::Tier1,
+        partner: None,
+        watched: false,
+        wants_partner: true,
+    };
+}
+
 /// Routes. `severe`: a rule said that it must not wait; `partner`: the client's, if it has room.
 pub(crate) fn route(
     category: &str,

@@ -17,6 +17,7 @@ use super::ground::{Ground, ground};
 use super::kb::suggest;
 use super::record::{self, Basis, Effect, Facts};
 use super::reply::draft;
+use super::room::take_room;
 use super::{DECISION, sla};
 use crate::approval::{self, Proposal};
 use crate::telemetry;
@@ -100,13 +101,13 @@ pub async fn sort(
         None => classify(conn, tenant, ground.model, &gathered.text).await?,
     };
     let decision = make(&gathered, opinion.clone(), second, &ground);
-    let made = Made {
+    let mut made = Made {
         gathered,
         opinion,
         decision,
         ground,
     };
-    write(conn, tenant, ticket, &held, &made).await
+    write(conn, tenant, ticket, &held, &mut made).await
 }
 
 /// A decision with what it was made from.
@@ -115,6 +116,13 @@ struct Made {
     opinion: Opinion,
     decision: Decision,
     ground: Ground,
+}
+
+impl Made {
+    /// Whether the decision is carried out at once.
+    fn applies(&self) -> bool {
+        self.decision.review.is_none() || self.gathered.text.is_empty()
+    }
 }
 
 fn make(
@@ -139,16 +147,22 @@ async fn write(
     tenant: TenantId,
     ticket: Uuid,
     held: &Held,
-    made: &Made,
+    made: &mut Made,
 ) -> Result<Sorted, TicketError> {
+    let (text, settings) = (&made.gathered.text, &made.ground.in_force.settings);
+    let likes = likes(conn, tenant, ticket, &made.gathered, settings).await?;
+    let found = suggest(conn, tenant, &made.ground.articles, &text.masked).await?;
+    // The partner's row is held from here on: all that can be read is read.
+    if made.applies() {
+        made.decision.routed = take_room(conn, tenant, held, made.decision.routed).await?;
+    }
     let Made {
         gathered,
         opinion,
         decision,
         ground,
-    } = made;
+    } = &*made;
     let settings = &ground.in_force.settings;
-    let likes = likes(conn, tenant, ticket, gathered, settings).await?;
     let basis = Basis {
         model: &opinion.by,
         settings_version: ground.in_force.version,
@@ -157,7 +171,6 @@ async fn write(
         likes: &likes,
     };
     record::decision(conn, tenant, ticket, decision, &basis).await?;
-    let found = suggest(conn, tenant, &ground.articles, &gathered.text.masked).await?;
     let promised = settings.sla.of(decision.priority).first_response;
     let reply = draft(&decision.category, &found, promised);
     let facts = Facts {
@@ -189,8 +202,7 @@ async fn follow(
     let decision = &made.decision;
     let effect = Effect::of(decision);
     let by = format!("triage, {}", made.opinion.by);
-    let applied = decision.review.is_none() || made.gathered.text.is_empty();
-    let applied = applied.then_some((&effect, by.as_str()));
+    let applied = made.applies().then_some((&effect, by.as_str()));
     record::change(conn, tenant, ticket, Some(facts), applied).await?;
     let Some(why) = decision.review else {
         if held.asks {

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::plan::Promise;
 use crate::event::{self, Event};
-use crate::triage::partner_for;
+use crate::triage::{take_partner, take_senior};
 
 /// Where a ticket stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,39 +61,17 @@ pub(super) async fn escalate(
     })
 }
 
+/// Who has room, which is taken.
 async fn next(conn: &mut PgConnection, from: Standing) -> Result<(i16, Option<Uuid>), sqlx::Error> {
     if from.level < 1
-        && let Some(partner) = partner_for(conn, from.tenant, from.client).await?
+        && let Some(partner) = take_partner(conn, from.tenant, from.client).await?
     {
         return Ok((1, Some(partner)));
     }
     if from.level < 2
-        && let Some(senior) = senior(conn, from.tenant, from.partner).await?
+        && let Some(senior) = take_senior(conn, from.tenant, from.partner).await?
     {
         return Ok((2, Some(senior)));
     }
     Ok((3, from.partner))
-}
-
-/// The senior partner with most room that works for a tenant.
-pub(crate) async fn senior_for(
-    conn: &mut PgConnection,
-    tenant: TenantId,
-) -> Result<Option<Uuid>, sqlx::Error> {
-    senior(conn, tenant, None).await
-}
-
-async fn senior(
-    conn: &mut PgConnection,
-    tenant: TenantId,
-    except: Option<Uuid>,
-) -> Result<Option<Uuid>, sqlx::Error> {
-    sqlx::query_scalar!(
-        r#"-- sla.senior
-        SELECT fleet.ticket_senior($1, $2)"#,
-        tenant.0,
-        except,
-    )
-    .fetch_one(conn)
-    .await
 }

@@ -12,7 +12,6 @@ mod load;
 mod plan;
 
 pub use calendar::Calendar;
-pub(crate) use escalate::senior_for;
 pub use hours::{Holiday, Hours, HoursError, holidays, hours, set_holidays, set_hours};
 pub use keep::Kept;
 pub(crate) use keep::{keep, keep_by};
