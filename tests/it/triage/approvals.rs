@@ -61,6 +61,21 @@ async fn corrected_it_is_what_the_person_says() {
     assert_eq!(shown.human_set, ["category", "priority"]);
 }
 
+#[tokio::test]
+async fn a_corrected_category_leaves_what_is_urgent_urgent() {
+    let mut desk = Desk::today().await;
+    let ticket = desk
+        .sorted(&format!("{UNCLEAR} It is about the data breach."))
+        .await;
+    assert_eq!(desk.line(ticket).await, "open medium - tier1 review");
+    let pending = "SELECT approval_id::text FROM fleet.approvals";
+    let approval = desk.db.text(pending).await.parse().unwrap();
+    let correction = Choice::Correct(json!({ "category": "billing" }));
+    choose(&desk, approval, correction).await.unwrap();
+    run_all(&desk.db).await;
+    assert_eq!(desk.line(ticket).await, "open high billing admin");
+}
+
 /// Nobody is asked twice about the same ticket, and what was said of it stands.
 #[tokio::test]
 async fn a_verdict_outlives_what_the_customer_says_later() {

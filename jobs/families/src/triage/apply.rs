@@ -16,10 +16,11 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::gather::gather;
-use super::priority::Priority;
+use super::priority::{Priority, judge};
 use super::record::{self, Effect};
 use super::room::take_room;
 use super::route::route;
+use super::sentiment::sentiment;
 use super::settings::settings;
 use super::{DECISION, check_category, label, rules, sla};
 use crate::approval::{self, CorrectionError, Status, Verdict};
@@ -138,16 +139,15 @@ async fn apply(
     let Some(gathered) = gather(conn, tenant, ticket, &in_force.settings).await? else {
         return Ok(());
     };
-    let severe = rules::hits(&gathered.text.masked)
-        .iter()
-        .any(|hit| rules::SEVERE.contains(&hit.rule));
-    let prior = in_force
-        .settings
-        .priority
-        .priors
-        .get(&said.category)
-        .copied();
-    let priority = said.priority.or(prior).unwrap_or_default();
+    let hits = rules::hits(&gathered.text.masked);
+    let severe = hits.iter().any(|hit| rules::SEVERE.contains(&hit.rule));
+    let raising = &in_force.settings.priority;
+    // As sorting would: what is said about the category says nothing against what makes it urgent.
+    let judged = || {
+        let mood = sentiment(&gathered.text.masked);
+        judge(&said.category, &hits, mood, &gathered.sender, raising).priority
+    };
+    let priority = said.priority.unwrap_or_else(judged);
     let routed = route(&said.category, priority, severe, gathered.partner);
     let routed = take_room(conn, tenant, held, routed).await?;
     let effect = Effect {
