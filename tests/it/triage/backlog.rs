@@ -58,6 +58,18 @@ async fn a_ticket_weighs_what_the_settings_of_capacity_say() {
 }
 
 #[tokio::test]
+async fn what_waits_for_a_persons_look_is_not_given_to_a_partner() {
+    let mut desk = Desk::open().await;
+    let empty = desk.sorted(" ").await;
+    assert_eq!(route_backlog(&desk.db.pool).await.unwrap().looked_at, 0);
+    assert_eq!(desk.line(empty).await, "open low other tier1 review");
+    desk.db
+        .execute("UPDATE fleet.tickets SET wants_partner = true")
+        .await;
+    assert_eq!(route_backlog(&desk.db.pool).await.unwrap().looked_at, 0);
+}
+
+#[tokio::test]
 async fn a_burst_of_tickets_gives_a_partner_no_more_than_it_has_room_for() {
     let mut desk = Desk::open().await;
     desk.db

@@ -101,7 +101,7 @@ async fn next(
         SELECT t.tenant_id, t.ticket_id, t.client_id, r.rank AS "rank!", (extract(epoch FROM fleet.clock() - t.opened_at) / 3600)::float8 AS "hours!"
         FROM fleet.tickets AS t
         CROSS JOIN LATERAL (SELECT array_position('{high,medium,low}'::text[], t.priority) AS rank) AS r
-        WHERE t.wants_partner AND t.status <> 'resolved' AND NOT 'route' = ANY (t.human_set) AND (r.rank, t.ticket_id) > ($1, $2)
+        WHERE t.wants_partner AND NOT t.needs_review AND t.status <> 'resolved' AND NOT 'route' = ANY (t.human_set) AND (r.rank, t.ticket_id) > ($1, $2)
         ORDER BY r.rank, t.ticket_id
         LIMIT $3"#,
         after.0,

@@ -110,12 +110,14 @@ pub(crate) fn decide(grounds: &Grounds<'_>) -> Decision {
     } else {
         judged.priority
     };
-    let routed = route::route(
+    let mut routed = route::route(
         &category,
         priority,
         severe,
         grounds.partner.filter(|_| !text.is_empty()),
     );
+    // A message without words is a person's to look at, whatever room a partner has.
+    routed.wants_partner &= !text.is_empty();
     Decision {
         explanation: json!({
             "model": opinion.by, "because": opinion.because, "in_scope": opinion.in_scope,
@@ -246,6 +248,7 @@ mod tests {
         );
         assert_eq!((nothing.review, nothing.confidence), (Some("empty"), 0.0));
         assert_eq!(nothing.routed.route, route::Route::Tier1);
+        assert!(!nothing.routed.wants_partner);
     }
 
     #[test]
