@@ -126,6 +126,21 @@ async fn a_verdict_about_an_earlier_revision_leaves_the_later_question_open() {
     assert_eq!(desk.db.text(statuses).await, "pending rejected");
 }
 
+/// Asked again between a verdict and the job that carries it out.
+#[tokio::test]
+async fn a_verdict_that_is_carried_out_takes_back_the_question_asked_meanwhile() {
+    let mut desk = Desk::today().await;
+    let (ticket, approval) = waiting(&mut desk).await;
+    choose(&desk, approval, Choice::Approve).await.unwrap();
+    desk.say(ticket, Author::Customer, false).await;
+    desk.sort(ticket).await;
+    let statuses = "SELECT string_agg(status, ' ' ORDER BY status) FROM fleet.approvals";
+    assert_eq!(desk.db.text(statuses).await, "approved pending");
+    run_all(&desk.db).await;
+    assert_eq!(desk.db.text(statuses).await, "approved withdrawn");
+    assert_eq!(desk.line(ticket).await, "open low other partner");
+}
+
 #[tokio::test]
 async fn rejected_it_stays_with_the_first_line() {
     let mut desk = Desk::today().await;

@@ -107,6 +107,8 @@ async fn carry_out(
     let said = said.filter(|_| held.said.is_none());
     if let Some(proposed) = &said {
         apply(conn, tenant, (ticket, &held), proposed, by, source).await?;
+        // Sorting would not ask any more; and a second answer would find the category set, and go nowhere.
+        approval::withdraw(conn, tenant, DECISION, ticket, "a person has decided").await?;
     }
     let corrected = verdict.status == Status::Corrected;
     let set = said.map(|said| said.set(corrected)).unwrap_or_default();
