@@ -8,6 +8,20 @@ use uuid::Uuid;
 use super::desk::{CLIENT, Desk, QUESTION, TENANT, new_ticket};
 
 #[tokio::test]
+async fn a_portal_whose_clock_is_ahead_asks_nothing_after_the_answer() {
+    let mut desk = Desk::open().await;
+    let ahead = Some("2026-11-23T09:04:00Z".parse().unwrap());
+    let ticket = desk.ticket_as(|it| it.opened_at = ahead).await;
+    desk.at("2026-11-23T09:01:00Z").await;
+    desk.say(ticket, Author::Staff, false).await;
+    let shown = desk.show(ticket).await;
+    let authors: Vec<_> = shown.messages.iter().map(|it| &it.author).collect();
+    assert_eq!(authors, ["customer", "staff"]);
+    assert_eq!(shown.clocks.len(), 2, "nothing waits for an answer");
+    assert_eq!(shown.clocks[0].state, "met");
+}
+
+#[tokio::test]
 async fn each_ticket_has_its_message_and_its_job_and_a_bad_one_spoils_none() {
     let mut desk = Desk::open().await;
     let mut stranger = new_ticket("x");

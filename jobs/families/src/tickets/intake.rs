@@ -219,9 +219,10 @@ async fn insert(
     let ids_of = |of: fn(&NewTicket) -> Option<&str>| -> Vec<Option<&str>> {
         tickets.iter().map(|ticket| of(ticket)).collect()
     };
+    // A portal's clock may be ahead: nothing is asked after it was answered.
     let opened: Vec<_> = tickets
         .iter()
-        .map(|ticket| ticket.opened_at.unwrap_or(now))
+        .map(|ticket| ticket.opened_at.map_or(now, |at| at.min(now)))
         .collect();
     let clients: Vec<Uuid> = tickets.iter().map(|ticket| ticket.client_id).collect();
     sqlx::query_scalar!(
