@@ -165,6 +165,22 @@ async fn an_end_calls_every_job_off_and_a_message_after_it_opens_again() {
 }
 
 #[tokio::test]
+async fn a_ticket_that_was_resolved_without_an_answer_has_a_promise_when_it_is_opened_again() {
+    let mut desk = Desk::open().await;
+    let ticket = desk.sorted(QUESTION).await;
+    // The second time the first promise is long decided.
+    for (resolved, said, clocks) in [("10:00", "11:00", 3), ("12:00", "13:00", 4)] {
+        desk.at(&format!("2026-11-23T{resolved}:00Z")).await;
+        desk.resolve(ticket).await;
+        desk.at(&format!("2026-11-23T{said}:00Z")).await;
+        desk.say(ticket, Author::Customer, false).await;
+        let all = desk.clocks(ticket).await;
+        let due = format!("next_response running Wed {said}");
+        assert!(all.contains(&due) && all.len() == clocks, "{all:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_raised_priority_moves_what_is_due() {
     let mut desk = Desk::open().await;
     let ticket = desk.sorted(QUESTION).await;

@@ -67,8 +67,14 @@ pub(super) async fn load(
             WHERE m.tenant_id = t.tenant_id AND m.ticket_id = t.ticket_id AND m.author = 'staff'
             ORDER BY m.sent_at DESC, m.message_id DESC LIMIT 1) AS s ON true
         LEFT JOIN LATERAL (
+            -- When it was last done with, even if nobody had answered; and when the first promise was decided, however.
+            SELECT max(d.decided_at) AS at FROM fleet.ticket_clocks AS d
+            WHERE d.tenant_id = t.tenant_id AND d.ticket_id = t.ticket_id AND (d.state = 'met' OR d.clock = 'first_response')) AS d ON true
+        LEFT JOIN LATERAL (
             SELECT m.message_id, m.sent_at FROM fleet.ticket_messages AS m
-            WHERE m.tenant_id = t.tenant_id AND m.ticket_id = t.ticket_id AND m.author = 'customer' AND (m.sent_at, m.message_id) > (s.last_answer, s.last_id)
+            WHERE m.tenant_id = t.tenant_id AND m.ticket_id = t.ticket_id AND m.author = 'customer'
+              AND ((m.sent_at, m.message_id) > (s.last_answer, s.last_id) OR s.last_answer IS NULL) AND (m.sent_at > d.at OR d.at <= s.last_answer OR d.at IS NULL)
+              AND (s.last_answer IS NOT NULL OR d.at IS NOT NULL)
             ORDER BY m.sent_at, m.message_id LIMIT 1) AS u ON true
         LEFT JOIN fleet.ticket_clocks AS c ON c.tenant_id = t.tenant_id AND c.ticket_id = t.ticket_id
         WHERE t.tenant_id = $1 AND t.ticket_id = $2

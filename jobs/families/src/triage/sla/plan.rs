@@ -100,7 +100,7 @@ pub(crate) struct Facts {
     pub(crate) waiting: bool,
     pub(crate) closed: Option<DateTime<Utc>>,
     pub(crate) answered: Option<DateTime<Utc>>,
-    /// The first message of the customer after the last answer, if there was one; and when it came.
+    /// The first message of the customer after the last answer, or after what a promise ended with instead; and when it came.
     pub(crate) unanswered: Option<(Uuid, DateTime<Utc>)>,
     /// The last answer.
     pub(crate) last_answer: Option<DateTime<Utc>>,
@@ -195,9 +195,13 @@ pub(crate) fn plan(
             false,
         ));
     }
+    // An end or a breach decides the first promise as well as an answer does.
+    let (first, met, _) = &all[0];
+    let first = advance(first.clone(), *met, facts.waiting, targets, calendar, now).clock;
     if let Some((message, at)) = facts
         .unanswered
-        .filter(|_| facts.answered.is_some() && facts.closed.is_none())
+        .filter(|_| facts.answered.is_some() || first.decided.is_some())
+        .filter(|_| facts.closed.is_none())
         && find(Promise::NextResponse, message).is_none()
     {
         all.push((begin(Promise::NextResponse, message, at), None, true));

@@ -186,6 +186,26 @@ fn one_that_closes_unanswered_was_answered_by_its_end() {
     );
 }
 
+#[test]
+fn a_ticket_that_ended_unanswered_and_is_opened_again_has_a_promise() {
+    let (mut facts, mut clocks) = (opened(), Vec::new());
+    facts.closed = Some(monday(9));
+    look(&facts, &mut clocks, TARGETS, monday(9));
+    let message = Uuid::from_u128(7);
+    (facts.closed, facts.unanswered) = (None, Some((message, monday(10))));
+    look(&facts, &mut clocks, TARGETS, monday(10));
+    let next = &clocks[1];
+    assert_eq!(
+        (next.promise, next.message, next.state, next.due),
+        (
+            Promise::NextResponse,
+            message,
+            State::Running,
+            Some(monday(12))
+        )
+    );
+}
+
 proptest! {
     /// However often and whenever it is looked at, a clock that nothing stops breaches at the same moment, once.
     #[test]
