@@ -1,7 +1,7 @@
 //! What sorting finds out, and what it does about it.
 
 use fleet_jobs::tickets::Author;
-use fleet_jobs::triage::{Sorted, sort};
+use fleet_jobs::triage::{NewArticle, Sorted, put_article, sort};
 use serde_json::json;
 
 use super::desk::{ANN, Desk, LOCKED_OUT, QUESTION, TENANT, UNCLEAR, new_ticket};
@@ -158,6 +158,21 @@ async fn a_ticket_stays_with_its_partner_however_full_or_away_that_is() {
         "open low how_to tier1",
         "it is the client's partner no more"
     );
+}
+
+#[tokio::test]
+async fn articles_of_a_tenant_are_bounded_by_their_text_too() {
+    let mut desk = Desk::open().await;
+    desk.db.execute("INSERT INTO fleet.kb_articles (tenant_id, title, body) SELECT '00000000-0000-0000-0000-000000007e7a', 'a', repeat('x', 20000) FROM generate_series(1, 199)").await;
+    desk.article("Small", "fits").await;
+    let large = NewArticle {
+        title: "Large".into(),
+        body: "x".repeat(20_000),
+        published: true,
+    };
+    let id = uuid::Uuid::now_v7();
+    let refused = put_article(desk.conn(), TENANT, id, &large).await;
+    assert!(refused.unwrap_err().to_string().contains("bytes of text"));
 }
 
 #[tokio::test]

@@ -26,6 +26,7 @@ mod evaluations;
 mod gather;
 mod ground;
 mod kb;
+mod kept;
 mod labels;
 pub mod model;
 mod models;

@@ -3,9 +3,8 @@
 //! A tenant uses its own active model, or else the platform's. Loaded models are kept in the process by their version: a version
 //! never changes what it says.
 
-use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::{DateTime, Utc};
 use fleet_queue::TenantId;
@@ -15,6 +14,7 @@ use serde_json::Value;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
+use super::kept::Kept;
 use super::model::{Metrics, Model, ModelError, Params, Trained};
 
 /// Models that a process keeps loaded; a tenant's own takes up to some tens of megabytes.
@@ -170,7 +170,8 @@ pub(super) async fn active_version(
     Ok(version.map(ModelVersion))
 }
 
-static LOADED: LazyLock<Mutex<BTreeMap<ModelVersion, Arc<Model>>>> = LazyLock::new(Mutex::default);
+/// The platform's serves most tenants and is old: what goes is what was used least recently.
+static LOADED: Mutex<Kept<ModelVersion, Arc<Model>>> = Mutex::new(Kept::new(LOADED_MAX));
 
 /// A model by its version, from the process or from the database.
 pub async fn load(
@@ -179,19 +180,14 @@ pub async fn load(
 ) -> Result<Option<(ModelVersion, Arc<Model>)>, UseError> {
     let loaded = || LOADED.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(model) = loaded().get(&version) {
-        return Ok(Some((version, model.clone())));
+        return Ok(Some((version, model)));
     }
     let Some(artefact) = artefact(conn, version).await? else {
         return Ok(None);
     };
     let model = Model::load(&artefact).map_err(|source| UseError::Model { version, source })?;
     let model = Arc::new(model);
-    let mut loaded = loaded();
-    if loaded.len() >= LOADED_MAX {
-        // Versions rise with time, so this is the oldest.
-        loaded.pop_first();
-    }
-    loaded.insert(version, model.clone());
+    loaded().put(version, model.clone(), 1);
     Ok(Some((version, model)))
 }
 

@@ -1,7 +1,6 @@
 //! Articles in the database, and the index over them that each process keeps while they stand.
 
-use std::collections::HashMap;
-use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::{DateTime, Utc};
 use fleet_queue::TenantId;
@@ -11,12 +10,15 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::bm25::{self, Found, Index};
+use crate::triage::kept::Kept;
 
-/// Articles that a tenant can have, and characters of one: together they bound an index.
+/// Articles that a tenant can have, characters of one, and bytes of all: together they bound an index.
 const ARTICLES_MAX: i64 = 2_000;
 const BODY_MAX: usize = 20_000;
-/// Indexes that a process keeps.
-const INDEXES_MAX: usize = 64;
+const TEXT_MAX: i64 = 4_000_000;
+/// Bytes of text that a process keeps indexes of; each counts for at least so much, for it has a size of its own.
+const INDEXES_BYTES: usize = 64_000_000;
+const INDEX_BYTES: usize = 64_000;
 /// Articles that are suggested.
 const SUGGESTED: usize = 3;
 
@@ -104,12 +106,15 @@ pub async fn put_article(
     article: &NewArticle,
 ) -> Result<Article, ArticleError> {
     article.check()?;
+    let bytes = (article.title.len() + article.body.len()) as i64;
     let written = sqlx::query_as!(
         Article,
         r#"-- kb.put_article
         INSERT INTO fleet.kb_articles AS a (tenant_id, article_id, title, body, published)
         SELECT $1, $2, $3, $4, $5
-        WHERE (SELECT count(*) FROM fleet.kb_articles WHERE tenant_id = $1 AND article_id <> $2) < $6
+        FROM (SELECT count(*) AS articles, COALESCE(sum(octet_length(o.title) + octet_length(o.body)), 0)::bigint AS bytes
+              FROM fleet.kb_articles AS o WHERE o.tenant_id = $1 AND o.article_id <> $2) AS o
+        WHERE o.articles < $6 AND o.bytes + $8::bigint <= $7
         ON CONFLICT (tenant_id, article_id) DO UPDATE
         -- Later than it was, whatever the clock says: the index is told by this.
         SET title = EXCLUDED.title, body = EXCLUDED.body, published = EXCLUDED.published,
@@ -121,12 +126,16 @@ pub async fn put_article(
         article.body,
         article.published,
         ARTICLES_MAX,
+        TEXT_MAX,
+        bytes,
     )
     .fetch_optional(conn)
     .await?;
     written.ok_or_else(|| ArticleError::Refused {
         field: "article",
-        problem: format!("there are {ARTICLES_MAX} articles already; edit one of them"),
+        problem: format!(
+            "with it there would be more than {ARTICLES_MAX} articles or {TEXT_MAX} bytes of text; edit or shorten others first"
+        ),
     })
 }
 
@@ -173,9 +182,10 @@ impl Stamp {
     }
 }
 
-type Indexes = HashMap<(TenantId, Stamp), Arc<Index>>;
+/// One index a tenant and database, with the state of the articles that it was made of.
+type Indexes = Kept<(TenantId, String), (Stamp, Arc<Index>)>;
 
-static INDEXES: LazyLock<Mutex<Indexes>> = LazyLock::new(Mutex::default);
+static INDEXES: Mutex<Indexes> = Mutex::new(Kept::new(INDEXES_BYTES));
 
 /// The articles that may answer a text, best first; `stamp` says which there are.
 pub(crate) async fn suggest(
@@ -187,32 +197,39 @@ pub(crate) async fn suggest(
     if stamp.articles == 0 {
         return Ok(Vec::new());
     }
-    let key = (tenant, stamp.clone());
+    let key = (tenant, stamp.database.clone());
     let kept = INDEXES
         .lock()
         .unwrap_or_else(PoisonError::into_inner)
         .get(&key)
-        .cloned();
+        .filter(|(of, _)| of == stamp);
     let index = match kept {
-        Some(index) => index,
-        None => make(conn, key).await?,
+        Some((_, index)) => index,
+        None => make(conn, key, stamp).await?,
     };
     Ok(index.search(text, SUGGESTED))
 }
 
-async fn make(conn: &mut PgConnection, key: (TenantId, Stamp)) -> Result<Arc<Index>, sqlx::Error> {
+async fn make(
+    conn: &mut PgConnection,
+    key: (TenantId, String),
+    stamp: &Stamp,
+) -> Result<Arc<Index>, sqlx::Error> {
     let all = articles(conn, key.0, None, 2 * ARTICLES_MAX).await?;
-    let published = all.iter().filter(|article| article.published);
-    let index = Arc::new(Index::of(published.map(|article| bm25::Article {
+    let published: Vec<_> = all.iter().filter(|article| article.published).collect();
+    let bytes: usize = published
+        .iter()
+        .map(|it| it.title.len() + it.body.len())
+        .sum();
+    let index = Arc::new(Index::of(published.iter().map(|article| bm25::Article {
         id: article.article_id,
         title: &article.title,
         body: &article.body,
     })));
-    let mut kept = INDEXES.lock().unwrap_or_else(PoisonError::into_inner);
-    // What is out of date is dropped together with the rest, rarely; each is made again in milliseconds.
-    if kept.len() >= INDEXES_MAX {
-        kept.clear();
-    }
-    kept.insert(key, Arc::clone(&index));
+    let value = (stamp.clone(), Arc::clone(&index));
+    INDEXES
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .put(key, value, bytes.max(INDEX_BYTES));
     Ok(index)
 }
