@@ -1,11 +1,34 @@
 //! Tickets and messages coming in: row and job together, the same twice once, bad ones named.
 
 use fleet_jobs::metrics::Format;
-use fleet_jobs::tickets::{Author, NewMessage, TICKETS_MAX, TicketError, create, import, say};
+use fleet_jobs::tickets::{
+    Author, Filter, NewMessage, TICKETS_MAX, TicketError, create, import, list, say,
+};
 use fleet_queue::TenantId;
 use uuid::Uuid;
 
 use super::desk::{CLIENT, Desk, QUESTION, TENANT, new_ticket};
+
+#[tokio::test]
+async fn a_tenants_tickets_are_listed_without_those_of_others() {
+    let mut desk = Desk::open().await;
+    let ticket = desk.ticket(QUESTION).await;
+    desk.db
+        .execute("INSERT INTO fleet.tickets (tenant_id, client_id) SELECT md5('t')::uuid, md5('c')::uuid FROM generate_series(1, 3)")
+        .await;
+    for (tenant, count) in [(Some(TENANT), 1), (None, 4)] {
+        let filter = Filter {
+            tenant,
+            ..Filter::default()
+        };
+        let found = list(desk.conn(), &filter, 10).await.unwrap();
+        assert_eq!(found.len(), count);
+        assert!(found.iter().any(|it| it.ticket_id == ticket));
+    }
+    let planned = sqlx::query_scalar::<_, String>("SHOW plan_cache_mode");
+    let planned = planned.fetch_one(desk.conn()).await.unwrap();
+    assert_eq!(planned, "auto", "the session is left as it was");
+}
 
 #[tokio::test]
 async fn a_portal_whose_clock_is_ahead_asks_nothing_after_the_answer() {

@@ -96,8 +96,9 @@ struct TicketsQuery {
 }
 
 impl TicketsQuery {
-    fn filter(&self) -> Filter {
+    fn filter(&self, tenant: Option<TenantId>) -> Filter {
         Filter {
+            tenant,
             status: self.status.map(word),
             priority: self.priority.map(word),
             category: self.category.clone(),
@@ -138,7 +139,7 @@ async fn tickets(
     caller.need(Scope::JobsRead)?;
     let limit = page_limit(query.limit)?;
     let mut tx = state.acting(&caller).await?;
-    let mut tickets = list(&mut tx, &query.filter(), limit as i64 + 1).await?;
+    let mut tickets = list(&mut tx, &query.filter(caller.tenant), limit as i64 + 1).await?;
     tx.commit().await?;
     let next_cursor = cut_page(&mut tickets, limit, |last| last.ticket_id);
     Ok(Json(TicketPage {
