@@ -3,6 +3,8 @@
 use fleet_jobs::assignment::{
     AssignError, Auto, AutoError, Batch, Outcome, Overdue, Queue, assign_now, list_waiting,
 };
+use fleet_jobs::clients::take_clients;
+use fleet_jobs::metrics::Format;
 use fleet_queue::{NewJob, TenantId};
 use fleet_tests::eventually;
 use serde_json::json;
@@ -236,4 +238,25 @@ async fn whom_a_person_would_not_have_is_remembered_once() {
     let waiting = waiting.unwrap();
     assert_eq!(waiting[0].exclude, [id("ann"), id("bob")]);
     assert_eq!(waiting[0].why, "excluded");
+}
+
+#[tokio::test]
+async fn who_is_closed_by_a_file_gives_back_its_slot_or_its_place_on_the_list() {
+    let house = full().await;
+    house.assign(house.client("third", "").await).await;
+    assert_eq!(list_waiting_names(&house).await, ["second", "third"]);
+    let file = format!(
+        "client_id,name,status\n{},first,closed\n{},third,closed\n",
+        id("first"),
+        id("third")
+    );
+    let mut conn = house.db.conn().await;
+    let tenant = TenantId(TENANT);
+    let report = take_clients(&mut *conn, file.as_bytes(), Format::Csv, tenant, |_| {});
+    assert_eq!(report.await.unwrap().updated, 2);
+    house.work().await;
+    assert_eq!(house.partner_of(id("first")).await, None);
+    assert_eq!(house.partner_of(id("second")).await, Some(id("ann")));
+    assert!(list_waiting_names(&house).await.is_empty());
+    house.holds().await;
 }

@@ -7,7 +7,7 @@ use serde::Serialize;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::new_client::NewClient;
+use super::new_client::{NewClient, Status};
 use crate::assignment::Auto;
 
 /// A client that came in.
@@ -58,6 +58,12 @@ pub async fn create_client(
     if stored.created == 0 {
         return Err(CreateError::Exists(id));
     }
+    if client.status == Some(Status::Closed) {
+        return Ok(Created {
+            client_id: id,
+            job_id: None,
+        });
+    }
     let jobs = ask(conn, tenant, std::slice::from_ref(&client)).await?;
     Ok(Created {
         client_id: id,
@@ -76,17 +82,14 @@ pub(super) async fn put_clients(
     Ok(stored)
 }
 
-/// The jobs that find them partners.
+/// The jobs that find them partners. For one that was closed it is the job that gives back what it has.
 async fn ask(
     conn: &mut PgConnection,
     tenant: TenantId,
     clients: &[NewClient],
 ) -> Result<Vec<JobId>, CreateError> {
-    use super::new_client::Status;
-    let open = clients
+    let jobs: Vec<NewJob> = clients
         .iter()
-        .filter(|client| client.status != Some(Status::Closed));
-    let jobs: Vec<NewJob> = open
         .filter_map(|client| Some(Auto::of(client.client_id?).new_job(tenant)))
         .collect();
     if jobs.is_empty() {
