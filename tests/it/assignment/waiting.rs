@@ -260,3 +260,25 @@ async fn who_is_closed_by_a_file_gives_back_its_slot_or_its_place_on_the_list() 
     assert!(list_waiting_names(&house).await.is_empty());
     house.holds().await;
 }
+
+/// Room that is made while a batch waits to run is that batch's to find, even if it starts before the room is committed.
+#[tokio::test]
+async fn a_batch_does_not_read_before_those_who_count_on_it_have_committed() {
+    let house = full().await;
+    house.db.execute("SELECT fleet.wake_waitlist(1)").await;
+    let free = "UPDATE fleet.client_assignments SET ended_at = now();
+        SELECT fleet.free_slot('616e6e00-0000-0000-0000-000000000000', 1)";
+    let mut freeing = house.db.pool.begin().await.unwrap();
+    sqlx::raw_sql(free).execute(&mut *freeing).await.unwrap();
+    let committing = async {
+        let waits = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
+        eventually("the batch waits for whoever makes room", || async {
+            (house.db.number(waits).await == 1).then_some(())
+        })
+        .await;
+        freeing.commit().await.unwrap();
+    };
+    tokio::join!(house.work(), committing);
+    assert_eq!(house.partner_of(id("second")).await, Some(id("ann")));
+    house.holds().await;
+}

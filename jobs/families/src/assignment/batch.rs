@@ -14,13 +14,13 @@ use fleet_queue::{
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use sqlx::PgConnection;
+use sqlx::{Connection, PgConnection};
 use uuid::Uuid;
 
 use super::auto::rules;
 use super::client::Client;
 use super::plan::Plan;
-use super::{follow_up, standing};
+use super::{follow_up, standing, waitlist};
 
 /// Clients that are solved together.
 const CLIENTS_MAX: usize = 500;
@@ -112,6 +112,9 @@ impl Job for Batch {
         self.check().map_err(JobError::discard)?;
         let run = standing::follow(cx.pool()).await?;
         let mut conn = cx.pool().acquire().await?;
+        if self.queue == Some(Queue::Waitlist) {
+            await_wakers(&mut conn).await?;
+        }
         let rules = rules(&mut conn, run).await?;
         let (rows, last) = self.pick(&mut conn, cx.tenant()).await?;
         let plan = Plan::make(&mut conn, rows, &rules).await?;
@@ -209,6 +212,14 @@ impl Batch {
         });
         Ok((rows, last))
     }
+}
+
+/// Waits until everybody has committed who made room and found this job waiting already, instead of enqueueing one. They took their side
+/// of the lock before they looked for it; whoever takes it after this finds the job started, and enqueues another.
+async fn await_wakers(conn: &mut PgConnection) -> Result<(), sqlx::Error> {
+    let mut tx = conn.begin().await?;
+    waitlist::lock(&mut tx).await?;
+    tx.commit().await
 }
 
 /// A client to look at.
