@@ -154,15 +154,25 @@ impl Batch {
         })
     }
 
-    /// The job that goes on; one that begins at the head has a key of its own and never takes its place.
+    /// The job that goes on.
     fn continuing(&self, tenant: TenantId) -> NewJob {
-        let queue = self.queue.map_or("", Queue::name);
         NewJob::of(self).tenant(tenant).unique(Unique {
-            key: format!("assignment.batch {queue} on"),
+            key: self.continuing_key(),
             scope: UniqueScope::Started,
             window_s: None,
             on_duplicate: OnDuplicate::Return,
         })
+    }
+
+    /// With its place: of two chains through a queue the one behind must not end because the one ahead waits already; only where both are
+    /// at the same place is one of them enough.
+    fn continuing_key(&self) -> String {
+        let queue = self.queue.map_or("", Queue::name);
+        let place = self.after.map_or_else(String::new, |it| {
+            let since = it.since.map_or(0, |since| since.timestamp_micros());
+            format!("{since} {}", it.client_id)
+        });
+        format!("assignment.batch {queue} on {place}")
     }
 
     /// The clients that were named but not found.
@@ -237,5 +247,28 @@ impl Queue {
             Self::Waitlist => "waitlist",
             Self::Unassigned => "unassigned",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_chain_behind_does_not_end_because_one_ahead_waits_already() {
+        let key = |since, client| {
+            let after = Place {
+                since: DateTime::from_timestamp_micros(since),
+                client_id: Uuid::from_u128(client),
+            };
+            let batch = Batch {
+                after: Some(after),
+                ..Batch::example()
+            };
+            batch.continuing_key()
+        };
+        assert_ne!(key(1, 7), key(2, 7));
+        assert_ne!(key(1, 7), key(1, 8));
+        assert_eq!(key(1, 7), key(1, 7), "one is enough at one place");
     }
 }
