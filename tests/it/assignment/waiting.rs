@@ -282,3 +282,27 @@ async fn a_batch_does_not_read_before_those_who_count_on_it_have_committed() {
     assert_eq!(house.partner_of(id("second")).await, Some(id("ann")));
     house.holds().await;
 }
+
+#[tokio::test]
+async fn what_ends_a_wait_without_making_room_is_seen_by_the_hourly_pass() {
+    let house = House::open().await;
+    house.partner("ann", 5.0, "industries = '{retail}'").await;
+    house.score().await;
+    let jealous = house
+        .client("jealous", "industry = 'retail', exclusive = true")
+        .await;
+    house.assign(jealous).await;
+    assert_eq!(house.partner_of(jealous).await, Some(id("ann")));
+    let second = house.client("second", "industry = 'retail'").await;
+    let waits = house.assign(second).await;
+    assert!(matches!(waits, Outcome::Waitlisted { .. }), "{waits:?}");
+    house
+        .change("clients", "client_id", jealous, "exclusive = false")
+        .await;
+    house.work().await;
+    assert_eq!(house.partner_of(second).await, None);
+    house.score().await;
+    house.work().await;
+    assert_eq!(house.partner_of(second).await, Some(id("ann")));
+    house.holds().await;
+}

@@ -1,7 +1,7 @@
 //! `capacity.score_all`: learns what each tier is like, and scores every partner.
 //!
 //! Trigger: an hourly schedule; a change to more than a hundred partners at once.
-//! Effect: `capacity_priors`, and each partner's capacity as `capacity.score` would store it.
+//! Effect: `capacity_priors`, and each partner's capacity as `capacity.score` would store it; whoever waits for a partner is looked at anew.
 //! Safe to repeat because: partners are stored in chunks that each stand for themselves, and what a later moment stored stays.
 //! Gives up when: `as_of` lies in the future, the job is not the platform's, or the stored settings cannot be read.
 
@@ -76,7 +76,7 @@ impl Job for ScoreAll {
     }
 }
 
-/// Learns the priors and scores everybody, chunk by chunk: for the job, and for demo data.
+/// Learns the priors and scores everybody, chunk by chunk, and wakes those who wait: for the job, and for demo data.
 pub async fn score_all(pool: &PgPool, as_of: DateTime<Utc>) -> Result<ScoredAll, SettingsError> {
     let mut conn = pool.acquire().await?;
     priors::learn(&mut conn, as_of).await?;
@@ -87,6 +87,8 @@ pub async fn score_all(pool: &PgPool, as_of: DateTime<Utc>) -> Result<ScoredAll,
         let mut tx = pool.begin().await?;
         let chunk = next(&mut tx, after).await?;
         let Some(last) = chunk.last() else {
+            wake(&mut tx).await?;
+            tx.commit().await?;
             return Ok(all);
         };
         after = *last;
@@ -94,6 +96,18 @@ pub async fn score_all(pool: &PgPool, as_of: DateTime<Utc>) -> Result<ScoredAll,
         all.chunks += 1;
         tx.commit().await?;
     }
+}
+
+/// Has the waitlist looked at, where anybody on it would fit into the room there is. Room that appears wakes by itself; this is the net
+/// under what ends a wait without giving anybody room: a new board, other settings, a leave that is over, a rival that is none any more.
+async fn wake(conn: &mut PgConnection) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        r#"-- capacity.wake
+        SELECT fleet.wake_waitlist((SELECT max(cap - load) FROM fleet.partner_capacity WHERE status = 'active')) IS NULL AS woken"#
+    )
+    .fetch_one(conn)
+    .await?;
+    Ok(())
 }
 
 async fn next(conn: &mut PgConnection, after: Uuid) -> Result<Vec<Uuid>, sqlx::Error> {
