@@ -135,10 +135,12 @@ pub enum SettingsError {
 }
 
 impl SettingsError {
-    /// As a job ends with it: only the database's troubles are tried again.
+    /// As a job ends with it. What is stored may have been written by a newer build, during an upgrade: a worker of that build, or
+    /// this one once a person has stored a version that it can read, does the job.
     pub(crate) fn into_job_error(self) -> JobError {
         match self {
             Self::Database(error) => error.into(),
+            unreadable @ Self::Stored { .. } => unreadable.into(),
             unusable => JobError::discard(unusable.to_string()),
         }
     }

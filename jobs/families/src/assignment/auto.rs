@@ -3,7 +3,7 @@
 //! Trigger: a client that comes in (`POST /v1/clients`, `POST /v1/ingest/clients`), or that a person or a partner's leaving set free.
 //! Effect: an assignment, or a proposal with a slot kept for it, or a place on the waitlist; the decision with its rationale; an event.
 //! Safe to repeat because: a client that has a partner keeps it, and everything commits together with the job's completion.
-//! Gives up when: there is no such client, or not of the job's tenant, or the stored settings cannot be read.
+//! Gives up when: there is no such client, or not of the job's tenant.
 
 use std::time::Duration;
 

@@ -3,7 +3,7 @@
 //! Trigger: on demand; over the waitlist whenever somebody makes room (`fleet.wake_waitlist`).
 //! Effect: as `assignment.auto`, for each client that the optimum gives a partner; who is left out is looked at alone, or goes on waiting.
 //! Safe to repeat because: each client is one transaction through the same guard, and one that has a partner keeps it.
-//! Gives up when: it names neither clients nor a queue, or both, or too many; or the stored settings cannot be read.
+//! Gives up when: it names neither clients nor a queue, or both, or too many.
 
 use std::collections::HashSet;
 use std::time::Duration;

@@ -4,7 +4,7 @@
 //! ahead, so that a burst is one job), or on demand ([`Score::new_job`]).
 //! Effect: its row of `partner_capacity`, the history where it differs, events where it is news.
 //! Safe to repeat because: it computes from what is there, and commits together with the job's completion.
-//! Gives up when: there is no such partner, or not of the job's tenant; or the stored settings cannot be read.
+//! Gives up when: there is no such partner, or not of the job's tenant.
 
 use std::time::Duration;
 

@@ -3,7 +3,7 @@
 //! Trigger: an hourly schedule; a change to more than a hundred partners at once.
 //! Effect: `capacity_priors`, and each partner's capacity as `capacity.score` would store it; whoever waits for a partner is looked at anew.
 //! Safe to repeat because: partners are stored in chunks that each stand for themselves, and what a later moment stored stays.
-//! Gives up when: `as_of` lies in the future, the job is not the platform's, or the stored settings cannot be read.
+//! Gives up when: `as_of` lies in the future, or the job is not the platform's.
 
 use std::time::Duration;
 
