@@ -319,6 +319,23 @@ async fn a_persons_word_ends_a_proposal_that_waits() {
 }
 
 #[tokio::test]
+async fn a_slot_that_is_kept_for_a_client_does_not_stand_in_its_own_way() {
+    let house = House::open().await;
+    house.review("always").await;
+    let ann = house.partner("ann", 1.0, "").await;
+    house.score().await;
+    let client = house.client("acme", "").await;
+    let asked = house.assign(client).await;
+    assert!(
+        matches!(asked, Outcome::PendingApproval { .. }),
+        "{asked:?}"
+    );
+    let made = by_hand(&house, client, ann, "mine", false).await.unwrap();
+    assert_eq!((made.load, made.manual_overload), (1.0, false));
+    house.holds().await;
+}
+
+#[tokio::test]
 async fn a_client_that_is_closed_gives_back_what_it_has() {
     let house = House::open().await;
     let ann = house.partner("ann", 1.0, "").await;

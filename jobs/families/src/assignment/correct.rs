@@ -39,17 +39,12 @@ pub async fn check_correction(
     let found = client::read(conn, &[tenant.0], &[subject]).await?.pop();
     let found =
         found.ok_or_else(|| CorrectionError::Refused(format!("there is no client {subject}")))?;
-    let weight = match current_weight(conn, &found).await {
-        Ok(weight) => weight,
+    let added = match added(conn, &found, &correction).await {
+        Ok(added) => added,
         Err(SettingsError::Database(error)) => return Err(error.into()),
         Err(unreadable) => return Err(CorrectionError::Refused(unreadable.to_string())),
     };
-    let beyond = if correction.manual_overload {
-        f64::MIN
-    } else {
-        weight
-    };
-    match obstacle(conn, tenant.0, correction.partner_id, beyond).await? {
+    match obstacle(conn, tenant.0, correction.partner_id, added).await? {
         Some(why) => Err(CorrectionError::Refused(format!(
             "{why}; choose another partner"
         ))),
@@ -57,12 +52,20 @@ pub async fn check_correction(
     }
 }
 
-/// What the client's open reservation weighs: settings may be out of the session's sight.
-async fn current_weight(
+/// What the client would add to the partner's load, as far as its cap matters: not where a person goes beyond it, or where the partner
+/// has the client or keeps a slot for it.
+async fn added(
     conn: &mut PgConnection,
     found: &client::Client,
+    correction: &Correction,
 ) -> Result<f64, SettingsError> {
+    let to = correction.partner_id;
+    if correction.manual_overload || found.partner_id == Some(to) {
+        return Ok(f64::MIN);
+    }
     match super::reservation::of_client(conn, found).await? {
+        Some(open) if open.partner_id == to => Ok(f64::MIN),
+        // Its weight as it was: settings may be out of the session's sight.
         Some(open) => Ok(open.weight),
         None => Ok(found.weight(&Settings::current(conn).await?.settings)),
     }

@@ -13,7 +13,7 @@ use super::decision::{self, Decision, Mode};
 use super::partner::obstacle;
 use super::settings::Settings;
 use super::slot::{self, Claim, Taken};
-use super::waitlist;
+use super::{reservation, waitlist};
 use crate::event::{self, Event};
 use crate::settings::{SettingsError, Versioned};
 use crate::telemetry;
@@ -176,7 +176,8 @@ async fn refuse_obstacle(
     if let Some(why) = obstacle(conn, client.tenant_id, it.partner, f64::MIN).await? {
         return Err(ByHandError::Partner(why));
     }
-    match obstacle(conn, client.tenant_id, it.partner, weight).await? {
+    let added = reservation::weight_added(conn, client, it.partner, weight).await?;
+    match obstacle(conn, client.tenant_id, it.partner, added).await? {
         Some(why) if !it.overload => Err(ByHandError::Full(why)),
         _ => Ok(()),
     }

@@ -79,6 +79,18 @@ pub(super) async fn of_client(
     .await
 }
 
+/// What a client of that weight would add to the partner's load: a slot that is kept for it there counts in the load already.
+pub(super) async fn weight_added(
+    conn: &mut PgConnection,
+    client: &Client,
+    partner: Uuid,
+    weight: f64,
+) -> Result<f64, sqlx::Error> {
+    let open = of_client(conn, client).await?;
+    let kept = open.filter(|open| open.partner_id == partner);
+    Ok(weight - kept.map_or(0.0, |open| open.weight))
+}
+
 /// Ends it, and gives its slot back; for whoever does not pass the slot on.
 pub(super) async fn release(
     conn: &mut PgConnection,

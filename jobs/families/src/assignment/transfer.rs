@@ -20,6 +20,7 @@ use super::client::{self, Client};
 use super::decision::{self, Decision, Mode};
 use super::partner::obstacle;
 use super::rationale::Rules;
+use super::reservation;
 use super::slot::{self, Claim};
 use crate::event::{self, Event};
 use crate::telemetry;
@@ -115,7 +116,8 @@ impl Transfer {
         rules: &Rules,
     ) -> Result<serde_json::Value, JobError> {
         let weight = client.weight(&rules.settings);
-        if let Some(why) = obstacle(conn, client.tenant_id, self.to, weight).await? {
+        let added = reservation::weight_added(conn, client, self.to, weight).await?;
+        if let Some(why) = obstacle(conn, client.tenant_id, self.to, added).await? {
             return Err(JobError::discard(format!("to: {why}")));
         }
         lock_all(conn, client, &[self.from, self.to]).await?;
