@@ -270,3 +270,18 @@ async fn a_proposal_is_decided_anew_by_force_and_its_slot_is_given_back() {
     );
     house.holds().await;
 }
+
+#[tokio::test]
+async fn who_names_the_proposed_partner_hands_its_kept_slot_over_though_the_cap_was_lowered() {
+    let (house, client, approval, ann) = asked().await;
+    house
+        .change("partners", "partner_id", ann, "max_load = 0.5")
+        .await;
+    house.score().await;
+    let same = json!({ "partner_id": ann });
+    say(&house, approval, Choice::Correct(same)).await.unwrap();
+    house.work().await;
+    assert_eq!(house.partner_of(client).await, Some(ann));
+    assert_eq!(house.load_of(ann).await, 1.0);
+    assert_eq!(house.db.number(super::house::DRIFTED).await, 0);
+}

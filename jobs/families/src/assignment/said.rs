@@ -34,16 +34,23 @@ impl Said<'_> {
                 .await?;
             return Ok("the partner cannot take it any more; it is looked at anew");
         }
+        self.hand_over(conn, &format!("{} approved it.", self.by))
+            .await?;
+        Ok("assigned")
+    }
+
+    /// Gives the client the slot that is kept for it: the load stays as it is, whatever the cap is by now.
+    async fn hand_over(&self, conn: &mut PgConnection, summary: &str) -> Result<(), JobError> {
+        let (client, partner) = (self.client, self.open.partner_id);
         let partners: Vec<Uuid> = client.partner_id.into_iter().chain([partner]).collect();
         slot::lock(conn, &partners).await?;
         if let Some(from) = slot::end_assignment(conn, client).await? {
             slot::move_campaigns(conn, client, from, Some(partner)).await?;
         }
-        let decision = self.decision("assigned", partner, &format!("{} approved it.", self.by));
+        let decision = self.decision("assigned", partner, summary);
         decision::record(conn, client, &decision).await?;
         reservation::pass_on(conn, self.open, decision.decision_id).await?;
-        self.made(conn, partner, decision.decision_id).await?;
-        Ok("assigned")
+        self.made(conn, partner, decision.decision_id).await
     }
 
     pub(super) async fn rejected(&self, conn: &mut PgConnection) -> Result<&'static str, JobError> {
@@ -73,6 +80,12 @@ impl Said<'_> {
             self.again(conn, &[], &why).await?;
             return Ok("the partner cannot take it any more; it is looked at anew");
         }
+        if to == self.open.partner_id {
+            // To give the slot back first would be to lose it where the cap was lowered meanwhile.
+            self.hand_over(conn, &format!("{} chose this partner too.", self.by))
+                .await?;
+            return Ok("assigned to whom the person chose");
+        }
         reservation::release(conn, self.open, End::Released).await?;
         let decision = self.decision(
             "assigned",
@@ -86,7 +99,8 @@ impl Said<'_> {
             weight: self.open.weight,
             decision: decision.decision_id,
             by_hand: true,
-            overload: correction.manual_overload,
+            // The partner that has the client already takes on nothing by keeping it.
+            overload: correction.manual_overload || client.partner_id == Some(to),
         };
         if slot::assign(conn, &claim).await?.is_none() {
             // It left between the look and the slot: the next attempt says so.
