@@ -306,3 +306,26 @@ async fn what_ends_a_wait_without_making_room_is_seen_by_the_hourly_pass() {
     assert_eq!(house.partner_of(second).await, Some(id("ann")));
     house.holds().await;
 }
+
+#[tokio::test]
+async fn one_slot_for_many_alike_is_one_look_and_not_one_for_each() {
+    let house = full().await;
+    for name in ["third", "fourth"] {
+        house.assign(house.client(name, "").await).await;
+    }
+    let decided = "SELECT count(*) FROM fleet.assignment_decisions WHERE outcome = 'waitlisted'";
+    assert_eq!(house.db.number(decided).await, 3);
+    house
+        .change("partners", "partner_id", id("ann"), "max_load = 2")
+        .await;
+    house.score().await;
+    house.work().await;
+    assert_eq!(house.load_of(id("ann")).await, 2.0);
+    assert_eq!(list_waiting_names(&house).await.len(), 2);
+    assert_eq!(
+        house.db.number(decided).await,
+        3,
+        "who waits on is told nothing new"
+    );
+    house.holds().await;
+}

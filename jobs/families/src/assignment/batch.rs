@@ -1,7 +1,7 @@
 //! `assignment.batch`: gives many clients partners at once, so that the sum of their scores is the highest there is.
 //!
 //! Trigger: on demand; over the waitlist whenever somebody makes room (`fleet.wake_waitlist`).
-//! Effect: as `assignment.auto`, for each client that the optimum gives a partner; who is left out is looked at alone, or goes on waiting.
+//! Effect: as `assignment.auto`, for each client that the optimum gives a partner; who is left out goes on waiting, or is looked at alone.
 //! Safe to repeat because: each client is one transaction through the same guard, and one that has a partner keeps it.
 //! Gives up when: it names neither clients nor a queue, or both, or too many.
 
@@ -24,6 +24,8 @@ use super::{follow_up, standing, waitlist};
 
 /// Clients that are solved together.
 const CLIENTS_MAX: usize = 500;
+/// How long after a batch those are looked at once more who may have a slot that another passed up.
+const AGAIN_AFTER: Duration = Duration::from_secs(5);
 
 /// Assigns many clients.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -76,12 +78,14 @@ pub struct Batched {
     pub assigned: u64,
     /// Clients about which a person is asked.
     pub pending_approval: u64,
-    /// Clients that are looked at alone, because the optimum left them out or their slot was gone.
+    /// Clients that are looked at alone, because their slot was gone, or the optimum left them out and they did not wait yet.
     pub alone: u64,
-    /// Clients whom no partner with room fits.
+    /// Clients that waited and go on waiting: no partner with room fits them, or others have it.
     pub waiting: u64,
     /// Clients that needed nothing.
     pub settled: u64,
+    /// Clients that did not take the slot that was meant for them: somebody else did, or they have no need of it any more.
+    pub passed_up: u64,
     /// Clients that were named, and that there are not.
     pub unknown: Vec<Uuid>,
 }
@@ -122,6 +126,9 @@ impl Job for Batch {
         batched.unknown = self.unknown(&plan.clients);
         if let Some(next) = self.next(last, plan.clients.len()) {
             follow_up::enqueue(&mut conn, &next.continuing(cx.tenant())).await?;
+        }
+        if batched.passed_up > 0 && batched.waiting > 0 {
+            follow_up::enqueue(&mut conn, &once_more(cx.tenant(), cx.now())).await?;
         }
         Done::output(&batched)
     }
@@ -222,6 +229,22 @@ impl Batch {
         });
         Ok((rows, last))
     }
+}
+
+/// Another look at those who wait, where a slot that was meant for one may be left for another: one job instead of one for each of them.
+/// It has a key of its own and comes a little later, so that it is no endless loop where somebody is refused each time.
+fn once_more(tenant: TenantId, now: DateTime<Utc>) -> NewJob {
+    let again = Batch {
+        queue: Some(Queue::Waitlist),
+        ..Batch::default()
+    };
+    let job = NewJob::of(&again).tenant(tenant).unique(Unique {
+        key: "assignment.batch waitlist again".to_owned(),
+        scope: UniqueScope::Started,
+        window_s: None,
+        on_duplicate: OnDuplicate::Return,
+    });
+    job.run_at(now + AGAIN_AFTER)
 }
 
 /// Waits until everybody has committed who made room and found this job waiting already, instead of enqueueing one. They took their side

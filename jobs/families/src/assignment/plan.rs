@@ -99,13 +99,18 @@ impl Plan {
         done: &mut Batched,
     ) -> Result<(), JobError> {
         let planned = &self.clients[row];
+        let passed_up = u64::from(self.chosen[row].is_some());
         let client = match client::lock(conn, planned.client_id, planned.tenant()).await {
             Ok(client) => client,
-            Err(ClientError::Unknown(_)) => return Ok(()),
+            Err(ClientError::Unknown(_)) => {
+                done.passed_up += passed_up;
+                return Ok(());
+            }
             Err(error) => return Err(refused(error)),
         };
         if settled(conn, &client, rules).await?.is_some() {
             done.settled += 1;
+            done.passed_up += passed_up;
             return Ok(());
         }
         if let Some(column) = self.chosen[row] {
@@ -113,9 +118,13 @@ impl Plan {
             match take(conn, &client, rules, Mode::Batch, rationale).await? {
                 Some(Outcome::PendingApproval { .. }) => done.pending_approval += 1,
                 Some(_) => done.assigned += 1,
-                None => self.alone(conn, &client, done).await?,
+                None => {
+                    done.passed_up += 1;
+                    self.alone(conn, &client, done).await?;
+                }
             }
-        } else if self.open_to[row].is_empty() && self.is_waiting(conn, &client).await? {
+        } else if self.is_waiting(conn, &client).await? {
+            // The optimum leaves nobody out who need not be: what room there is goes to others.
             done.waiting += 1;
         } else {
             self.alone(conn, &client, done).await?;
