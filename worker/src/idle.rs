@@ -171,6 +171,10 @@ impl Idle {
 
     /// Rests until something may be claimed, it is time to poll, or `wake_at`.
     pub(crate) async fn rest(&self, wake_at: Option<Instant>) {
+        // First of all: what changes from here on wakes.
+        let mut standing = self.shared.identity.watch();
+        let before = *standing.borrow_and_update();
+        let might = self.may_claim(&before);
         if self.queues().any(|queue| self.to_claim(queue) > 0) {
             return;
         }
@@ -181,9 +185,6 @@ impl Idle {
             self.next_poll(),
         ];
         let until = times.into_iter().flatten().min();
-        let mut standing = self.shared.identity.watch();
-        let before = *standing.borrow_and_update();
-        let might = self.may_claim(&before);
         let changed = |now: &Standing| now.worker != before.worker || self.may_claim(now) != might;
         tokio::select! {
             () = self.shared.lineup.room() => {}
