@@ -124,13 +124,14 @@ async fn next(
 
 async fn give(conn: &mut PgConnection, ticket: &Wanting) -> Result<bool, sqlx::Error> {
     let tenant = TenantId(ticket.tenant_id);
+    // First of all, for it is what most of them still lack.
+    let Some(partner) = partner_for(conn, tenant, ticket.client_id).await? else {
+        return Ok(false);
+    };
     let oldest = settings(conn, tenant).await?.settings.backlog_days;
     if ticket.hours > f64::from(oldest) * 24.0 {
         return Ok(false);
     }
-    let Some(partner) = partner_for(conn, tenant, ticket.client_id).await? else {
-        return Ok(false);
-    };
     // The ticket before the partner, as by whoever sorts.
     if !hold_wanting(conn, ticket).await? || !reserve(conn, tenant, partner).await? {
         return Ok(false);

@@ -2,8 +2,9 @@
 //!
 //! A ticket's [`text`] is cleaned and masked; the model ([`classifier`]) or, without one, [`rules`] say what it is about;
 //! [`sentiment`], [`priority`] and [`route`] do the rest, and [`decide`] puts it together with everything that speaks for it.
-//! All that is pure. [`gather`] reads what it rests on, [`room`] takes what a partner has left, [`record`] writes what follows; where the model is not sure enough the
-//! decision waits as an approval and nothing is applied before. What a person has set is never overwritten.
+//! All that is pure. [`gather`] reads what it rests on, [`room`] takes what a partner has left, [`record`] writes what follows;
+//! where the model is not sure enough the decision waits as an approval and nothing is applied before. What a person has set is
+//! never overwritten.
 //!
 //! The kinds: [`ticket`](Ticket) sorts one; [`apply`](Apply) carries out a person's verdict; [`sla_deadline`](SlaDeadline) and
 //! [`sla_sweep`](SlaSweep) watch the clocks ([`sla`]); [`route_backlog`](RouteBacklog) gives partners what they had no room for;

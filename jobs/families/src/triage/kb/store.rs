@@ -163,7 +163,7 @@ pub async fn articles(
 }
 
 /// What a tenant's articles are like: the same stamp, the same articles.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Stamp {
     /// A process of tests sees several.
     database: String,
