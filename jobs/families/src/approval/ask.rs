@@ -36,12 +36,18 @@ pub struct Proposal<'a> {
 pub async fn ask(conn: &mut PgConnection, it: &Proposal<'_>) -> Result<Uuid, sqlx::Error> {
     let approval = sqlx::query_scalar!(
         r#"-- approval.ask
-        INSERT INTO fleet.approvals AS a (tenant_id, decision, subject, proposal, rationale, confidence, threshold, apply_kind, expires_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
-        ON CONFLICT (tenant_id, decision, subject) WHERE status = 'pending' DO UPDATE
-        SET proposal = excluded.proposal, rationale = excluded.rationale, confidence = excluded.confidence, threshold = excluded.threshold,
-            apply_kind = excluded.apply_kind, expires_at = excluded.expires_at, asked_at = fleet.clock(), revision = a.revision + 1
-        RETURNING approval_id"#,
+        WITH asked AS (
+            INSERT INTO fleet.approvals AS a (tenant_id, decision, subject, proposal, rationale, confidence, threshold, apply_kind, expires_at)
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+            ON CONFLICT (tenant_id, decision, subject) WHERE status = 'pending' DO UPDATE
+            SET proposal = excluded.proposal, rationale = excluded.rationale, confidence = excluded.confidence, threshold = excluded.threshold,
+                apply_kind = excluded.apply_kind, expires_at = excluded.expires_at, asked_at = fleet.clock(), revision = a.revision + 1
+            RETURNING approval_id
+        ), told AS (
+            INSERT INTO fleet.event (tenant_id, kind, subject, payload)
+            SELECT $1, 'approval.asked', approval_id::text, $10 FROM asked
+        )
+        SELECT approval_id FROM asked"#,
         it.tenant.0,
         it.decision as _,
         it.subject,
@@ -51,18 +57,13 @@ pub async fn ask(conn: &mut PgConnection, it: &Proposal<'_>) -> Result<Uuid, sql
         it.threshold as _,
         it.apply_kind as _,
         it.expires_at,
+        json!({ "decision": it.decision, "subject": it.subject, "confidence": it.confidence }),
     )
     .fetch_one(&mut *conn)
     .await?;
     if let Some(at) = it.expires_at {
         Expire::schedule(conn, it.tenant, approval, at).await?;
     }
-    let event = Event {
-        kind: "approval.asked",
-        subject: approval,
-        payload: json!({ "decision": it.decision, "subject": it.subject, "confidence": it.confidence }),
-    };
-    event::record(conn, it.tenant, &event).await?;
     Ok(approval)
 }
 

@@ -24,6 +24,13 @@ WITH was AS (
     FROM was AS w
     WHERE t.tenant_id = w.tenant_id AND t.ticket_id = w.ticket_id
     RETURNING w.stays
+), decided AS (
+    INSERT INTO fleet.triage_decisions
+        (tenant_id, ticket_id, revision, model_version, settings_version, category, priority, route, confidence, threshold, outcome, explanation)
+    SELECT $1, $2, $3, $18, $19, $21, $22, $23, $24, $20, CASE WHEN $9 THEN 'review' ELSE 'applied' END, $25
+    FROM changed
+    WHERE $3 IS NOT NULL
+    ON CONFLICT (tenant_id, ticket_id, revision, model_version) DO NOTHING
 ), told AS (
     INSERT INTO fleet.event (tenant_id, kind, subject, payload)
     SELECT $1, e.kind, $2::uuid::text, $16

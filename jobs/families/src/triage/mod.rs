@@ -29,6 +29,7 @@ mod ground;
 mod kb;
 mod kept;
 mod labels;
+mod likes;
 pub mod model;
 mod models;
 mod priority;

@@ -8,8 +8,8 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::decide::Decision;
-use super::gather::Like;
 use super::kb::Found;
+use super::likes::Like;
 use super::priority::Priority;
 use super::route::Route;
 use super::text::Text;
@@ -38,14 +38,17 @@ impl Effect {
     }
 }
 
-/// What was found out about a ticket, whatever is decided.
+/// What was found out about a ticket and decided of it, whether it is applied or not.
 pub(super) struct Facts<'a> {
+    pub(super) revision: i32,
     pub(super) text: &'a Text,
-    pub(super) sentiment: f64,
+    pub(super) decision: &'a Decision,
     pub(super) suggestions: &'a [Found],
     pub(super) draft: &'a str,
-    pub(super) revision: i32,
-    pub(super) needs_review: bool,
+    /// What it was decided by and with.
+    pub(super) model: &'a str,
+    pub(super) settings_version: i32,
+    pub(super) threshold: f64,
 }
 
 impl Facts<'_> {
@@ -58,64 +61,36 @@ impl Facts<'_> {
     }
 }
 
-/// What a decision was made by and with.
-pub(super) struct Basis<'a> {
-    pub(super) model: &'a str,
-    pub(super) settings_version: i32,
-    pub(super) threshold: f64,
-    pub(super) revision: i32,
-    pub(super) likes: &'a [Like],
-}
-
-/// Writes the decision and the links; a revision that this model decided before stays decided as it was.
-pub(super) async fn decision(
+/// Writes which earlier tickets it looks like.
+pub(super) async fn links(
     conn: &mut PgConnection,
     tenant: TenantId,
     ticket: Uuid,
-    decision: &Decision,
-    basis: &Basis<'_>,
+    likes: &[Like],
 ) -> Result<(), sqlx::Error> {
-    let others: Vec<Uuid> = basis.likes.iter().map(|like| like.other).collect();
-    let reasons: Vec<&str> = basis
-        .likes
-        .iter()
-        .map(|like| like.reason.as_str())
-        .collect();
-    let distances: Vec<i16> = basis.likes.iter().map(|like| like.distance).collect();
+    if likes.is_empty() {
+        return Ok(());
+    }
+    let reasons: Vec<&str> = likes.iter().map(|like| like.reason).collect();
     sqlx::query!(
-        r#"-- triage.decision
-        WITH linked AS (
-            INSERT INTO fleet.ticket_links (tenant_id, ticket_id, other_id, reason, distance)
-            SELECT $1, $2, l.* FROM unnest($12::uuid[], $13::text[], $14::smallint[]) AS l
-            ON CONFLICT DO NOTHING
-        )
-        INSERT INTO fleet.triage_decisions
-            (tenant_id, ticket_id, revision, model_version, settings_version, category, priority, route, confidence, threshold, outcome, explanation)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, CASE WHEN $15 THEN 'review' ELSE 'applied' END, $11)
-        ON CONFLICT (tenant_id, ticket_id, revision, model_version) DO NOTHING"#,
+        r#"-- triage.links
+        INSERT INTO fleet.ticket_links (tenant_id, ticket_id, other_id, reason, distance)
+        SELECT $1, $2, l.* FROM unnest($3::uuid[], $4::text[], $5::smallint[]) AS l
+        ON CONFLICT DO NOTHING"#,
         tenant.0,
         ticket,
-        basis.revision,
-        basis.model,
-        basis.settings_version,
-        decision.category,
-        decision.priority.name(),
-        decision.routed.route.name(),
-        decision.confidence.clamp(0.0, 1.0),
-        basis.threshold,
-        decision.explanation,
-        &others,
+        &likes.iter().map(|like| like.other).collect::<Vec<_>>(),
         &reasons as &[&str],
-        &distances,
-        decision.review.is_some(),
+        &likes.iter().map(|like| like.distance).collect::<Vec<_>>(),
     )
     .execute(conn)
     .await?;
     Ok(())
 }
 
-/// Writes facts and applies an effect, whichever there is: one change of the ticket, with its events and the audit, in which the second
-/// of the effect stands as who did it. An escalated ticket stays where it was brought.
+/// Writes facts with their decision and applies an effect, whichever there is: one change of the ticket, with its events and the audit, in
+/// which the second of the effect stands as who did it. An escalated ticket stays where it was brought; a revision that this model
+/// decided before stays decided as it was.
 pub(super) async fn change(
     conn: &mut PgConnection,
     tenant: TenantId,
@@ -127,6 +102,7 @@ pub(super) async fn change(
         json!({ "category": it.category, "priority": it.priority, "route": it.route, "partner_id": it.partner, "by": by })
     });
     let by = effect.map(|(_, by)| by);
+    let decision = facts.map(|it| it.decision);
     let effect = effect.map(|(effect, _)| effect);
     sqlx::query_file!(
         "src/triage/change.sql",
@@ -134,11 +110,11 @@ pub(super) async fn change(
         ticket,
         facts.map(|it| it.revision),
         facts.and_then(|it| it.text.language.clone()),
-        facts.map(|it| it.sentiment),
+        decision.map(|it| it.mood.compound),
         facts.and_then(|it| it.text.simhash).map(|hash| hash as i64),
         facts.map(Facts::suggested),
         facts.map(|it| it.draft),
-        facts.map(|it| it.needs_review),
+        decision.map(|it| it.review.is_some()),
         effect.map(|it| it.category.as_str()),
         effect.map(|it| it.priority.name()),
         effect.map(|it| it.route.level()),
@@ -147,6 +123,14 @@ pub(super) async fn change(
         effect.map(|it| it.wants_partner),
         told,
         by,
+        facts.map(|it| it.model),
+        facts.map(|it| it.settings_version),
+        facts.map(|it| it.threshold),
+        decision.map(|it| it.category.as_str()),
+        decision.map(|it| it.priority.name()),
+        decision.map(|it| it.routed.route.name()),
+        decision.map(|it| it.confidence.clamp(0.0, 1.0)),
+        decision.map(|it| &it.explanation),
     )
     .execute(conn)
     .await?;

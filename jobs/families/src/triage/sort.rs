@@ -12,10 +12,11 @@ use uuid::Uuid;
 use super::apply::Apply;
 use super::classifier::classify;
 use super::decide::{Decision, Grounds, Opinion, by_person, decide};
-use super::gather::{Gathered, gather, likes};
+use super::gather::{Gathered, gather};
 use super::ground::{Ground, ground};
 use super::kb::suggest;
-use super::record::{self, Basis, Effect, Facts};
+use super::likes::likes;
+use super::record::{self, Effect, Facts};
 use super::reply::draft;
 use super::room::take_room;
 use super::{DECISION, sla};
@@ -150,8 +151,9 @@ async fn write(
     made: &mut Made,
 ) -> Result<Sorted, TicketError> {
     let (text, settings) = (&made.gathered.text, &made.ground.in_force.settings);
-    let likes = likes(conn, tenant, ticket, &made.gathered, settings).await?;
     let found = suggest(conn, tenant, &made.ground.articles, &text.masked).await?;
+    let likes = likes(&made.gathered, settings.duplicate_bits);
+    record::links(conn, tenant, ticket, &likes).await?;
     // The partner's row is held from here on: all that can be read is read.
     if made.applies() {
         made.decision.routed = take_room(conn, tenant, held, made.decision.routed).await?;
@@ -163,23 +165,17 @@ async fn write(
         ground,
     } = &*made;
     let settings = &ground.in_force.settings;
-    let basis = Basis {
-        model: &opinion.by,
-        settings_version: ground.in_force.version,
-        threshold: ground.policy.threshold,
-        revision: held.revision,
-        likes: &likes,
-    };
-    record::decision(conn, tenant, ticket, decision, &basis).await?;
     let promised = settings.sla.of(decision.priority).first_response;
     let reply = draft(&decision.category, &found, promised);
     let facts = Facts {
+        revision: held.revision,
         text: &gathered.text,
-        sentiment: decision.mood.compound,
+        decision,
         suggestions: &found,
         draft: &reply,
-        revision: held.revision,
-        needs_review: decision.review.is_some(),
+        model: &opinion.by,
+        settings_version: ground.in_force.version,
+        threshold: ground.policy.threshold,
     };
     let sorted = follow(conn, tenant, ticket, held, made, &facts).await?;
     if settings.auto_reply && held.revision == 1 && decision.review.is_none() {

@@ -1,0 +1,99 @@
+//! Earlier tickets of a client that say the same as this one, or came by the same message: candidates for a merge.
+
+use std::collections::BTreeMap;
+
+use uuid::Uuid;
+
+use super::gather::Gathered;
+
+/// Most that a ticket is linked with.
+const LIKES: usize = 3;
+
+/// A ticket that looks the same.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Like {
+    pub(super) other: Uuid,
+    /// `message_id` or `text`.
+    pub(super) reason: &'static str,
+    /// Bits in which the likeness of the texts differs; 0 where the message is the same.
+    pub(super) distance: i16,
+}
+
+/// Those whose text differs in no more than `bits` bits, or that came by the same message; the likest first.
+pub(super) fn likes(of: &Gathered, bits: u32) -> Vec<Like> {
+    let mut likes = BTreeMap::new();
+    for (other, hash) in &of.earlier {
+        let distance = of.text.simhash.map(|own| (own ^ hash).count_ones());
+        if let Some(distance) = distance.filter(|distance| *distance <= bits) {
+            likes.insert(*other, ("text", distance as i16));
+        }
+    }
+    for other in &of.same_message {
+        likes.insert(*other, ("message_id", 0));
+    }
+    let mut likes: Vec<Like> = likes
+        .into_iter()
+        .map(|(other, (reason, distance))| Like {
+            other,
+            reason,
+            distance,
+        })
+        .collect();
+    likes.sort_by_key(|like| (like.distance, like.other));
+    likes.truncate(LIKES);
+    likes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::triage::priority::Sender;
+    use crate::triage::text::Text;
+
+    fn gathered(text: &str, earlier: &[(u128, u32)], same_message: &[u128]) -> Gathered {
+        let text = Text::of("", text);
+        let own = text.simhash.unwrap_or_default();
+        let off = |bits: u32| own ^ ((1_u64 << bits) - 1);
+        Gathered {
+            earlier: earlier
+                .iter()
+                .map(|(id, bits)| (Uuid::from_u128(*id), off(*bits)))
+                .collect(),
+            same_message: same_message.iter().copied().map(Uuid::from_u128).collect(),
+            text,
+            sender: Sender::default(),
+            partner: None,
+        }
+    }
+
+    fn found(of: &Gathered) -> Vec<(u128, &'static str, i16)> {
+        let likes = likes(of, 3).into_iter();
+        likes
+            .map(|like| (like.other.as_u128(), like.reason, like.distance))
+            .collect()
+    }
+
+    #[test]
+    fn the_likest_three_within_the_bits() {
+        let of = gathered(
+            "The invoice is wrong",
+            &[(1, 3), (2, 4), (3, 0), (4, 2), (5, 1)],
+            &[],
+        );
+        assert_eq!(found(&of), [(3, "text", 0), (5, "text", 1), (4, "text", 2)]);
+    }
+
+    #[test]
+    fn the_same_message_is_the_likest_whatever_it_says() {
+        let of = gathered("The invoice is wrong", &[(1, 2), (2, 0)], &[1, 9]);
+        assert_eq!(
+            found(&of),
+            [(1, "message_id", 0), (2, "text", 0), (9, "message_id", 0)]
+        );
+    }
+
+    #[test]
+    fn texts_without_words_are_like_nothing() {
+        assert_eq!(found(&gathered(" ... ", &[(1, 0)], &[])), []);
+    }
+}
