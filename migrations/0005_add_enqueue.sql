@@ -37,6 +37,7 @@ DECLARE
     v_full     text[];
     v_taken    bigint[] := '{}';      -- ordinals that may not be inserted: window still held, or queue full
     v_inserted uuid[];
+    v_windows  boolean := false;      -- has any a unique key for a window
     v_ties     boolean := false;      -- does any wait for others
 BEGIN
     SELECT array_agg(name) INTO v_full FROM fleet.queue
@@ -44,8 +45,10 @@ BEGIN
       AND fleet.queue_depth(name) + (SELECT count(*) FROM unnest(p_queues) q WHERE q = name) > max_depth;
 
     IF v_rare THEN
+        SELECT bool_or(o->'unique'->>'scope' = 'window'), bool_or(o ? 'depends_on') INTO v_windows, v_ties FROM unnest(p_options) o;
+    END IF;
+    IF v_windows THEN
         v_taken := fleet.hold_windows(p_ids, p_tenants, p_queues, p_options, v_full, v_now);
-        v_ties := EXISTS (SELECT FROM unnest(p_options) o WHERE o ? 'depends_on');
     END IF;
 
     WITH input AS (
