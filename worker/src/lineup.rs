@@ -17,6 +17,8 @@ use crate::pace::Pace;
 
 /// Most jobs in one claim; past a thousand nothing more is won.
 const CLAIM_MAX: usize = 1_000;
+/// A claim of fewer jobs is put off while enough of them wait.
+const SMALL_CLAIM: usize = 32;
 
 /// The line, shared by intake, which fills it, and the handlers' loop, which empties it.
 pub(crate) struct Lineup {
@@ -225,10 +227,8 @@ impl State {
         free.max(ahead.saturating_sub(waiting)).min(CLAIM_MAX)
     }
 
-    /// True where a claim is due: something is wanted, and what waits is used up or half used up.
     fn is_short(&self, queue: usize, window: Duration) -> bool {
-        let wanted = self.wanted(queue, window);
-        wanted > 0 && (wanted == CLAIM_MAX || wanted >= self.queues[queue].waiting.len())
+        is_due(self.wanted(queue, window), self.queues[queue].waiting.len())
     }
 
     fn startable(&self) -> Option<usize> {
@@ -259,8 +259,39 @@ impl State {
     }
 }
 
+/// True where a claim is due: something is wanted, and what waits is used up or half used up. A claim costs much the same for one job
+/// as for many, so a small one is put off until three quarters are used up.
+fn is_due(wanted: usize, waiting: usize) -> bool {
+    let left = if wanted < SMALL_CLAIM {
+        3 * waiting
+    } else {
+        waiting
+    };
+    wanted > 0 && (wanted == CLAIM_MAX || wanted >= left)
+}
+
 impl Drop for Slot {
     fn drop(&mut self) {
         self.lineup.finish(self.queue, self.begun.elapsed());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_due;
+
+    #[test]
+    fn a_claim_is_due_when_what_waits_is_used_up() {
+        assert!(!is_due(0, 0));
+        assert!(is_due(1, 0));
+        assert!(is_due(1_000, 1_000));
+    }
+
+    #[test]
+    fn a_small_claim_is_put_off() {
+        assert!(!is_due(8, 8));
+        assert!(is_due(12, 4));
+        assert!(!is_due(500, 501));
+        assert!(is_due(32, 32));
     }
 }

@@ -8,8 +8,8 @@ use std::time::Duration;
 /// Most jobs claimed ahead: two claims' worth, so that one is under way while the other is worked off.
 const AHEAD_MAX: usize = 2_000;
 
-/// Jobs that keep a handler busy for more windows than this are not claimed ahead: the pace of many handlers would allow it, but where
-/// all of them begin together, the job behind them waits for as long as one takes.
+/// Jobs that keep a handler busy for more windows than this are not claimed ahead: where all handlers begin together, the job behind
+/// them waits for as long as one takes. Of those that take between one window and so many, one is claimed for each handler.
 const BUSY_MAX: f64 = 4.0;
 
 /// Weight of a job that took longer than the mean, and of one that took less: bad news is believed sooner.
@@ -32,12 +32,13 @@ impl Pace {
         }));
     }
 
-    /// How many jobs `handlers` will start within `window`; none where a single one takes much longer than that, or none was seen yet.
+    /// How many jobs `handlers` will start within `window`, or once each where a job takes longer than that; none where a single one takes
+    /// much longer, or none was seen yet.
     pub(crate) fn ahead(&self, handlers: usize, window: Duration) -> usize {
         let window = window.as_secs_f64();
         match self.mean_s {
             Some(mean) if mean <= BUSY_MAX * window => {
-                let starts = handlers as f64 * window / mean.max(1e-9);
+                let starts = handlers as f64 * (window / mean.max(1e-9)).max(1.0);
                 (starts as usize).min(AHEAD_MAX)
             }
             _ => 0,
@@ -69,7 +70,7 @@ mod tests {
     fn claims_ahead_what_starts_within_the_window() {
         assert_eq!(after(&[]).ahead(16, WINDOW), 0);
         assert_eq!(after(&[20]).ahead(16, WINDOW), 80);
-        assert_eq!(after(&[400]).ahead(16, WINDOW), 4);
+        assert_eq!(after(&[400]).ahead(16, WINDOW), 16);
         assert_eq!(after(&[0]).ahead(16, WINDOW), AHEAD_MAX);
     }
 
