@@ -14,5 +14,6 @@ mod moving;
 mod oracle;
 mod scale;
 mod settings;
+mod skills;
 mod slots;
 mod waiting;

@@ -45,6 +45,7 @@ struct Row {
     recent: Option<i64>,
     filters: Vec<i32>,
     removed: Vec<i64>,
+    looked_at: i64,
 }
 
 impl Row {
@@ -108,15 +109,12 @@ pub(super) async fn candidates(
 fn found(rows: Vec<Row>) -> Found {
     let (mut removed, mut looked_at) = (Vec::new(), 0);
     if let Some(first) = rows.first() {
-        for (number, count) in first.filters.iter().zip(&first.removed) {
-            looked_at += count;
-            if let Some(filter) = usize::try_from(number - 1)
-                .ok()
-                .and_then(|at| Filter::ALL.get(at))
-            {
-                removed.push((*filter, *count));
-            }
-        }
+        looked_at = first.looked_at;
+        let filter = |number: i32| Filter::ALL.get(usize::try_from(number - 1).ok()?).copied();
+        let counts = first.filters.iter().zip(&first.removed);
+        removed = counts
+            .filter_map(|(number, count)| Some((filter(*number)?, *count)))
+            .collect();
     }
     Found {
         desks: rows.into_iter().filter_map(Row::desk).collect(),
@@ -136,7 +134,7 @@ pub(super) async fn open_desks(
         r#"-- assignment.open_desks
         SELECT c.partner_id AS "partner_id?", c.tenant_id AS "tenant_id?", c.tier, c.status, c.serves, c.industries, c.channels, c.languages,
                c.regions, c.week_share, c.opens_utc, c.open_for, c.load::float8 AS load, c.cap::float8 AS cap, c.score::float8 AS score,
-               c.computed_at AS "computed_at?", c.percentile, n.n AS "recent?", '{}'::integer[] AS "filters!", '{}'::bigint[] AS "removed!"
+               c.computed_at AS "computed_at?", c.percentile, n.n AS "recent?", '{}'::integer[] AS "filters!", '{}'::bigint[] AS "removed!", 0::bigint AS "looked_at!"
         FROM fleet.partner_capacity AS c
         LEFT JOIN (SELECT a.partner_id, count(*) AS n FROM fleet.client_assignments AS a
                    WHERE a.started_at > fleet.clock() - interval '24 hours'

@@ -10,7 +10,18 @@ WITH rivals AS (
     SELECT a.partner_id, count(*) AS n FROM fleet.client_assignments AS a
     WHERE a.started_at > fleet.clock() - interval '24 hours'
     GROUP BY a.partner_id
--- Once over all partners: nothing is joined here, and what is kept of each is narrow.
+), needs AS MATERIALIZED (
+    SELECT fleet.bits_of('industry', ARRAY[$3]) AS industry, fleet.bits_of('channel', $4) AS channels, fleet.bits_of('language', $5) AS languages,
+           fleet.bits_of('region', ARRAY[$6]) AS region
+), lacking AS (
+    -- Nobody, but where a need is a name that shares its bit with others: then every name is compared as such.
+    SELECT c.partner_id, CASE WHEN $3::text <> ALL (c.industries) THEN 6
+                              WHEN NOT c.channels @> $4 THEN 7
+                              WHEN NOT c.languages @> $5 THEN 8
+                              WHEN cardinality(c.regions) > 0 AND $6::text <> ALL (c.regions) THEN 9 END AS filter
+    FROM fleet.partner_capacity AS c
+    WHERE (SELECT 1 IN (n.industry >> 62, n.channels >> 62, n.languages >> 62, n.region >> 62) FROM needs AS n)
+-- Once over all partners: what is read of each has a fixed length, and what is kept is narrow.
 ), judged AS MATERIALIZED (
     SELECT c.partner_id, c.tier = 'senior' AS senior, c.percentile > 1 - $13::float8 AS top,
            CASE WHEN c.tenant_id <> '00000000-0000-0000-0000-000000000000' AND c.tenant_id <> $1 OR $1 <> ALL (c.serves) THEN 1
@@ -18,18 +29,22 @@ WITH rivals AS (
                 WHEN c.partner_id = ANY ($8::uuid[]) THEN 3
                 WHEN c.partner_id IN (SELECT w.partner_id FROM away AS w) THEN 4
                 WHEN c.room < $7::float8 - 0.001 THEN 5
-                WHEN $3::text IS NOT NULL AND $3 <> ALL (c.industries) THEN 6
-                WHEN NOT c.channels @> $4 THEN 7
-                WHEN NOT c.languages @> $5 THEN 8
-                WHEN cardinality(c.regions) > 0 AND $6::text <> ALL (c.regions) THEN 9
+                WHEN c.partner_id IN (SELECT l.partner_id FROM lacking AS l WHERE l.filter > 0) THEN
+                     CASE WHEN c.partner_id IN (SELECT l.partner_id FROM lacking AS l WHERE l.filter = 6) THEN 6
+                          WHEN c.partner_id IN (SELECT l.partner_id FROM lacking AS l WHERE l.filter = 7) THEN 7
+                          WHEN c.partner_id IN (SELECT l.partner_id FROM lacking AS l WHERE l.filter = 8) THEN 8
+                          ELSE 9 END
+                WHEN $3 IS NOT NULL AND c.industry_bits & (SELECT n.industry FROM needs AS n) = 0 THEN 6
+                WHEN ~c.channel_bits & (SELECT n.channels FROM needs AS n) <> 0 THEN 7
+                WHEN ~c.language_bits & (SELECT n.languages FROM needs AS n) <> 0 THEN 8
+                WHEN $6 IS NOT NULL AND c.region_bits <> 0 AND c.region_bits & (SELECT n.region FROM needs AS n) = 0 THEN 9
                 WHEN c.partner_id IN (SELECT r.partner_id FROM rivals AS r) THEN 10
                 ELSE 0 END AS filter,
            ($11::float8[])[1] * c.points / 100 + ($11::float8[])[2] * COALESCE(c.percentile, $10)
            + ($11::float8[])[3] * CASE WHEN c.skills = 0 THEN 1 ELSE $14::float8 / c.skills END
            + ($11::float8[])[4] * c.week_share * (
-                 GREATEST(0, LEAST(c.opens_utc + c.open_for, $15::int + 480) - GREATEST(c.opens_utc, $15))
-                 + GREATEST(0, LEAST(c.opens_utc + c.open_for, $15 + 1920) - GREATEST(c.opens_utc, $15 + 1440))
-                 + GREATEST(0, LEAST(c.opens_utc + c.open_for, $15 - 960) - GREATEST(c.opens_utc, $15 - 1440))) / 480 AS part
+                 GREATEST(0, LEAST(480, (c.opens_utc - $15::int + 4320) % 1440 + c.open_for) - (c.opens_utc - $15 + 4320) % 1440)
+                 + GREATEST(0, LEAST(480, (c.opens_utc - $15 + 4320) % 1440 + c.open_for - 1440))) / 480 AS part
     FROM fleet.partner_capacity AS c
 ), tiers AS (
     SELECT COALESCE(bool_or(senior), false) AS any_senior FROM judged WHERE $9 AND filter = 0
@@ -43,7 +58,7 @@ WITH rivals AS (
     FROM judged AS j CROSS JOIN tiers AS t
 ), counted AS (
     SELECT array_agg(v.verdict ORDER BY v.verdict) AS filters, array_agg(v.n ORDER BY v.verdict) AS removed
-    FROM (SELECT verdict, count(*) AS n FROM ordered GROUP BY verdict) AS v
+    FROM (SELECT verdict, count(*) AS n FROM ordered WHERE verdict > 0 GROUP BY verdict) AS v
 ), best AS (
     SELECT o.partner_id, COALESCE(n.n, 0) AS recent, o.part - ($11::float8[])[5] * LEAST(1, COALESCE(n.n, 0) / $12::float8) AS total
     FROM ordered AS o
@@ -55,7 +70,7 @@ WITH rivals AS (
 SELECT b.partner_id AS "partner_id?", c.tenant_id AS "tenant_id?", c.tier, c.status, c.serves, c.industries, c.channels, c.languages,
        c.regions, c.week_share, c.opens_utc, c.open_for, c.load::float8 AS load, c.cap::float8 AS cap, c.score::float8 AS score,
        c.computed_at AS "computed_at?", c.percentile, b.recent AS "recent?",
-       COALESCE(k.filters, '{}') AS "filters!", COALESCE(k.removed, '{}') AS "removed!"
+       COALESCE(k.filters, '{}') AS "filters!", COALESCE(k.removed, '{}') AS "removed!", (SELECT count(*) FROM judged) AS "looked_at!"
 FROM counted AS k
 LEFT JOIN best AS b ON true
 LEFT JOIN fleet.partner_capacity AS c ON c.partner_id = b.partner_id

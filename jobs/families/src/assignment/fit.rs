@@ -216,16 +216,11 @@ pub(super) fn opens_at(ahead: i32) -> i32 {
 
 /// The share of the client's working week that falls into the partner's.
 fn hours(ahead: i32, desk: &Desk) -> f64 {
-    let theirs = (
-        i32::from(desk.opens_utc),
-        i32::from(desk.opens_utc) + i32::from(desk.open_for),
-    );
-    let common: i32 = [-DAY, 0, DAY]
+    // From the client's opening to the partner's next, and from there to the one a day before.
+    let next = (i32::from(desk.opens_utc) - opens_at(ahead)).rem_euclid(DAY);
+    let common: i32 = [next, next - DAY]
         .into_iter()
-        .map(|turn| {
-            let opens = opens_at(ahead) + turn;
-            (theirs.1.min(opens + OPEN_FOR) - theirs.0.max(opens)).max(0)
-        })
+        .map(|opens| ((opens + i32::from(desk.open_for)).min(OPEN_FOR) - opens.max(0)).max(0))
         .sum();
     f64::from(desk.week_share) * f64::from(common) / f64::from(OPEN_FOR)
 }
