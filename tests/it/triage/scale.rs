@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use fleet_jobs::capacity::score_all;
 use fleet_jobs::tickets::{NewTicket, create};
 use fleet_queue::TenantId;
 use fleet_tests::TestDb;
@@ -47,6 +48,9 @@ async fn a_backlog_is_sorted_to_its_last_ticket() {
     let desk = Desk::today().await;
     use_shipped(&desk).await;
     desk.db.execute(MAKE).await;
+    let now = sqlx::query_scalar("SELECT fleet.clock()");
+    let now = now.fetch_one(&desk.db.pool).await.unwrap();
+    score_all(&desk.db.pool, now).await.unwrap();
     let tickets = backlog();
     let begun = Instant::now();
     take_in(&desk.db, tickets).await;
