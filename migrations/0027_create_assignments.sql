@@ -243,11 +243,10 @@ DECLARE
     v_names    text[];
 BEGIN
     FOR v_category, v_names IN
-        SELECT s.category, array_agg(DISTINCT s.name)
+        SELECT s.category, array_agg(DISTINCT n.name)
         FROM fleet.partners AS p
-        CROSS JOIN LATERAL (
-            SELECT 'industry' AS category, unnest(p.industries) AS name UNION ALL SELECT 'channel', unnest(p.channels)
-            UNION ALL SELECT 'language', unnest(p.languages) UNION ALL SELECT 'region', unnest(p.regions)) AS s
+        CROSS JOIN LATERAL (VALUES ('industry', p.industries), ('channel', p.channels), ('language', p.languages), ('region', p.regions)) AS s (category, names)
+        CROSS JOIN LATERAL unnest(s.names) AS n (name)
         WHERE p.partner_id = ANY (changed)
         GROUP BY s.category ORDER BY s.category
     LOOP
@@ -279,10 +278,22 @@ COMMENT ON FUNCTION fleet.utc_minutes(text, timestamptz) IS 'By how much a zone'
 CREATE FUNCTION fleet.copy_profiles(changed uuid[]) RETURNS void
 LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
     SELECT fleet.learn_skills(changed);
+    WITH known AS (
+        SELECT p.partner_id, bit_or(1::bigint << b.bit) FILTER (WHERE b.category = 'industry') AS industries,
+               bit_or(1::bigint << b.bit) FILTER (WHERE b.category = 'channel') AS channels,
+               bit_or(1::bigint << b.bit) FILTER (WHERE b.category = 'language') AS languages,
+               bit_or(1::bigint << b.bit) FILTER (WHERE b.category = 'region') AS regions
+        FROM fleet.partners AS p
+        CROSS JOIN LATERAL (VALUES ('industry', p.industries), ('channel', p.channels), ('language', p.languages), ('region', p.regions)) AS s (category, names)
+        CROSS JOIN LATERAL unnest(s.names) AS n (name)
+        JOIN fleet.skill_bits AS b ON b.category = s.category AND b.name = n.name
+        WHERE p.partner_id = ANY (changed)
+        GROUP BY p.partner_id
+    )
     UPDATE fleet.partner_capacity AS c
     SET tier = p.tier, status = p.status, serves = p.serves, industries = p.industries, channels = p.channels, languages = p.languages,
-        regions = p.regions, industry_bits = fleet.bits_of('industry', p.industries), channel_bits = fleet.bits_of('channel', p.channels),
-        language_bits = fleet.bits_of('language', p.languages), region_bits = fleet.bits_of('region', p.regions), skills = cardinality(p.industries) + cardinality(p.channels) + cardinality(p.languages),
+        regions = p.regions, industry_bits = COALESCE(k.industries, 0), channel_bits = COALESCE(k.channels, 0),
+        language_bits = COALESCE(k.languages, 0), region_bits = COALESCE(k.regions, 0), skills = cardinality(p.industries) + cardinality(p.channels) + cardinality(p.languages),
         week_share = (SELECT count(*) FROM unnest(p.work_days) AS d (day) WHERE d.day <= 5) / 5.0,
         opens_utc = extract(epoch FROM p.opens) / 60 - fleet.utc_minutes(p.zone, fleet.clock()),
         open_for = extract(epoch FROM p.closes - p.opens) / 60,
@@ -290,6 +301,7 @@ LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
                       JOIN fleet.leaderboard_entries AS e ON e.tenant_id = s.tenant_id AND e.run_id = s.run_id
                       WHERE e.subject_id = p.partner_id AND e.subject_tenant_id = s.tenant_id AND e.status = 'ranked')
     FROM fleet.partners AS p
+    LEFT JOIN known AS k ON k.partner_id = p.partner_id
     WHERE c.partner_id = ANY (changed) AND p.partner_id = c.partner_id
 $$;
 COMMENT ON FUNCTION fleet.copy_profiles(uuid[]) IS 'Copies what choosing reads of these partners to their capacities.';
