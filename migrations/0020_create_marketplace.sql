@@ -9,11 +9,11 @@ CREATE TABLE fleet.partners (
     tier                text NOT NULL DEFAULT 'standard' CHECK (tier IN ('standard', 'senior')),
     active_since        date NOT NULL,
     performance_metrics jsonb NOT NULL DEFAULT '{}' CHECK (jsonb_typeof(performance_metrics) = 'object'),
-    industries          text[] NOT NULL DEFAULT '{}' CHECK (cardinality(industries) <= 50),
-    channels            text[] NOT NULL DEFAULT '{}' CHECK (cardinality(channels) <= 50),
-    languages           text[] NOT NULL DEFAULT '{en}' CHECK (cardinality(languages) BETWEEN 1 AND 50),
-    regions             text[] NOT NULL DEFAULT '{}' CHECK (cardinality(regions) <= 50),
-    serves              uuid[] CHECK (cardinality(serves) BETWEEN 1 AND 1000),
+    industries          text[] NOT NULL DEFAULT '{}' CHECK (cardinality(industries) <= 50 AND array_position(industries, NULL) IS NULL),
+    channels            text[] NOT NULL DEFAULT '{}' CHECK (cardinality(channels) <= 50 AND array_position(channels, NULL) IS NULL),
+    languages           text[] NOT NULL DEFAULT '{en}' CHECK (cardinality(languages) BETWEEN 1 AND 50 AND array_position(languages, NULL) IS NULL),
+    regions             text[] NOT NULL DEFAULT '{}' CHECK (cardinality(regions) <= 50 AND array_position(regions, NULL) IS NULL),
+    serves              uuid[] CHECK (cardinality(serves) BETWEEN 1 AND 1000 AND array_position(serves, NULL) IS NULL),
     PRIMARY KEY (tenant_id, partner_id)
 );
 COMMENT ON TABLE fleet.partners IS 'Partners; platform-wide ones carry the nil tenant.';
@@ -40,8 +40,8 @@ CREATE TABLE fleet.clients (
     plan         text NOT NULL DEFAULT 'standard' CHECK (plan IN ('starter', 'standard', 'enterprise')),
     monthly_budget_micros bigint NOT NULL DEFAULT 0 CHECK (monthly_budget_micros >= 0),
     industry     text CHECK (length(industry) BETWEEN 1 AND 60),
-    channels     text[] NOT NULL DEFAULT '{}' CHECK (cardinality(channels) <= 50),
-    languages    text[] NOT NULL DEFAULT '{}' CHECK (cardinality(languages) <= 50),
+    channels     text[] NOT NULL DEFAULT '{}' CHECK (cardinality(channels) <= 50 AND array_position(channels, NULL) IS NULL),
+    languages    text[] NOT NULL DEFAULT '{}' CHECK (cardinality(languages) <= 50 AND array_position(languages, NULL) IS NULL),
     region       text CHECK (length(region) BETWEEN 1 AND 60),
     exclusive    boolean NOT NULL DEFAULT false,
     zone         text NOT NULL DEFAULT 'UTC' CHECK (timezone(zone, timestamp '2000-01-01') IS NOT NULL),

@@ -213,7 +213,6 @@ COMMENT ON COLUMN fleet.partner_capacity.opens_utc IS 'Minute of the UTC day at 
 COMMENT ON COLUMN fleet.partner_capacity.open_for IS 'Minutes of its working day.';
 COMMENT ON COLUMN fleet.partner_capacity.points IS 'The score, as room is cap less load, in a type that is quickly reckoned with: ten thousand at a time.';
 COMMENT ON COLUMN fleet.partner_capacity.percentile IS 'Of the run that assignment_standing names; null where it is not ranked there.';
-
 COMMENT ON COLUMN fleet.partner_capacity.channel_bits IS 'Its channels as numbers by fleet.skill_bits; so its industries, languages and regions.';
 
 -- Matching names for every partner and every client costs a third of a choice; matching numbers next to nothing.
@@ -359,7 +358,7 @@ ALTER TABLE fleet.assignment_decisions ENABLE ROW LEVEL SECURITY;
 ALTER TABLE fleet.assignment_reservations ENABLE ROW LEVEL SECURITY;
 ALTER TABLE fleet.assignment_waitlist ENABLE ROW LEVEL SECURITY;
 ALTER TABLE fleet.assignment_standing ENABLE ROW LEVEL SECURITY;
--- No policy: sessions of tenants read it through fleet.bits_of, if at all.
+-- No policy: it names what any tenant's partners know, and only what the owner's functions do with it concerns others.
 ALTER TABLE fleet.skill_bits ENABLE ROW LEVEL SECURITY;
 CREATE POLICY own_tenant ON fleet.assignment_settings USING (fleet.may_see(tenant_id));
 CREATE POLICY own_tenant ON fleet.assignment_decisions USING (fleet.may_see(tenant_id));

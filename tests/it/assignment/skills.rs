@@ -106,6 +106,35 @@ async fn what_nobody_knows_is_known_by_nobody() {
     }
 }
 
+/// One that got in by SQL would stop every choice that comes upon it.
+#[tokio::test]
+async fn a_name_that_is_null_is_refused() {
+    let house = House::open().await;
+    house.partner("ann", 10.0, "").await;
+    house.client("acme", "").await;
+    for (table, column) in [
+        ("partners", "industries"),
+        ("partners", "channels"),
+        ("partners", "languages"),
+        ("partners", "regions"),
+        ("partners", "serves"),
+        ("clients", "channels"),
+        ("clients", "languages"),
+    ] {
+        let sql = format!("UPDATE fleet.{table} SET {column} = array_append({column}, NULL)");
+        let told = sqlx::raw_sql(sqlx::AssertSqlSafe(sql))
+            .execute(&house.db.pool)
+            .await;
+        let told = told.expect_err(column);
+        let constraint = told.as_database_error().and_then(|told| told.constraint());
+        assert_eq!(
+            constraint,
+            Some(format!("{table}_{column}_check").as_str()),
+            "{told}"
+        );
+    }
+}
+
 /// Two who meet new names at once must not give the same bit to both.
 #[tokio::test]
 async fn bits_are_given_out_one_at_a_time() {
