@@ -23,6 +23,7 @@ mod conformance;
 mod documents;
 mod engine;
 mod faults;
+mod harness;
 mod leaderboard;
 mod migrations;
 mod plans;

@@ -1,4 +1,4 @@
-//! One server for the run, one template, a copy for each test.
+//! One server for the run, one template, a copy for each test, dropped when the test is over.
 //!
 //! `cargo test` runs the integration tests in one process, so the server lives in a static and dies with the process.
 //! Under a runner that gives each test a process of its own, `FLEET_TEST_SERVER` names a server they share.
@@ -11,6 +11,7 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{ConnectOptions, Connection, Executor, PgConnection, PgPool};
 use tokio::sync::OnceCell;
 
+use crate::broom::{Broom, Lent};
 use crate::wait::eventually;
 
 static SERVER: OnceCell<Server> = OnceCell::const_new();
@@ -28,6 +29,7 @@ fn next_name() -> String {
 struct Server {
     options: PgConnectOptions,
     template: String,
+    broom: Broom,
     // Held for its `Drop`: the server ends with the process in any case.
     _embedded: Option<Embedded>,
 }
@@ -46,6 +48,7 @@ impl Server {
         let options: PgConnectOptions = url.parse().expect("a database URL");
         let template = format!("template_{}", std::process::id());
         let server = Self {
+            broom: Broom::new(options.clone().database("postgres")),
             options,
             template,
             _embedded: embedded,
@@ -88,7 +91,7 @@ impl Server {
     }
 
     /// A copy under a fresh name; copies are made one after another, as PostgreSQL wants it.
-    async fn copy(&self, template: &str) -> PgConnectOptions {
+    async fn copy(&self, template: &str) -> (PgConnectOptions, Lent) {
         static ONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
         let name = next_name();
         let sql = format!("CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy");
@@ -98,11 +101,11 @@ impl Server {
             .execute(sqlx::AssertSqlSafe(sql))
             .await
             .expect("the template can be copied");
-        self.options.clone().database(&name)
+        (self.options.clone().database(&name), self.broom.lend(&name))
     }
 }
 
-/// A database of a test's own.
+/// A database of a test's own, which goes with this value.
 pub struct TestDb {
     /// Connections to it.
     pub pool: PgPool,
@@ -110,9 +113,22 @@ pub struct TestDb {
     pub db: Db,
     /// Where other processes find it.
     pub url: String,
+    // Last: by then the pool has let go of it.
+    _lent: Option<Lent>,
 }
 
 impl TestDb {
+    /// A database on a server of the test's own, with which it goes.
+    #[must_use]
+    pub fn elsewhere(pool: PgPool, url: String) -> Self {
+        Self {
+            db: Db::new(pool.clone()),
+            pool,
+            url,
+            _lent: None,
+        }
+    }
+
     /// A connection of its own.
     pub async fn conn(&self) -> sqlx::pool::PoolConnection<sqlx::Postgres> {
         self.pool.acquire().await.expect("a connection is free")
@@ -184,7 +200,7 @@ pub async fn empty_database() -> TestDb {
     open(server.copy("template0").await).await
 }
 
-async fn open(options: PgConnectOptions) -> TestDb {
+async fn open((options, lent): (PgConnectOptions, Lent)) -> TestDb {
     let options = options.disable_statement_logging();
     let pool = PgPoolOptions::new()
         .max_connections(20)
@@ -193,5 +209,10 @@ async fn open(options: PgConnectOptions) -> TestDb {
         .expect("the copy answers");
     let url = options.to_url_lossy().to_string();
     let db = Db::with_probes(pool.clone(), Probes::steerable());
-    TestDb { pool, db, url }
+    TestDb {
+        pool,
+        db,
+        url,
+        _lent: Some(lent),
+    }
 }

@@ -7,6 +7,7 @@
     reason = "a test asks the database what it likes, and its own environment"
 )]
 
+mod broom;
 pub mod conformance;
 pub mod database;
 pub mod hand;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use fleet_queue::{Db, MIGRATOR};
+use fleet_queue::MIGRATOR;
 use fleet_runtime::postgres::Embedded;
 use fleet_tests::process::signal;
 use fleet_tests::wait::within;
@@ -22,8 +22,7 @@ async fn own_server() -> (Embedded, TestDb) {
         .await
         .unwrap();
     MIGRATOR.run(&pool).await.unwrap();
-    let db = Db::new(pool.clone());
-    (server, TestDb { pool, db, url })
+    (server, TestDb::elsewhere(pool, url))
 }
 
 /// Asks through an outage: a query that fails is asked again.

@@ -42,7 +42,7 @@ use self::cluster::Cluster;
 use self::home::{Home, NAME};
 use self::lock::FolderLock;
 use self::postmaster::PidFile;
-use self::throwaway::Undertaker;
+use self::throwaway::{PREFIX, Undertaker};
 
 /// How often `supervise` looks whether the server still runs.
 const WATCH_EVERY: Duration = Duration::from_millis(250);
@@ -90,7 +90,8 @@ impl Embedded {
     /// this process, whichever ends first and however it ends.
     pub async fn throw_away() -> Result<Self, PgError> {
         let parent = std::env::temp_dir();
-        let dir = tempfile::Builder::new().prefix("fleet-pg-").tempdir();
+        Undertaker::clear_up(parent.clone());
+        let dir = tempfile::Builder::new().prefix(PREFIX).tempdir();
         let dir = dir.map_err(PgError::folder("create a folder in", &parent))?;
         // As root the server's account must pass; what matters inside is closed by itself.
         std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o711))

@@ -202,3 +202,27 @@ async fn a_throw_away_server_takes_its_folder_along() {
     drop(server);
     assert!(!dir.exists() && !postmaster::serves(pid, &data));
 }
+
+#[test]
+fn what_a_dead_run_left_is_removed_and_nothing_else() {
+    let parent = folder();
+    let make = |name: &str, hours: u64| {
+        let dir = parent.path().join(name);
+        std::fs::create_dir_all(dir.join("pg/data/base")).unwrap();
+        let file = std::fs::File::open(&dir).unwrap();
+        let made = file.metadata().unwrap().modified().unwrap();
+        file.set_modified(made - Duration::from_hours(hours))
+            .unwrap();
+        dir
+    };
+    let left = make("fleet-pg-left", 2);
+    let starting = make("fleet-pg-starting", 0);
+    let foreign = make("postgres-data", 2);
+    let lived_in = make("fleet-pg-lived-in", 0);
+    let _lock = FolderLock::take(&lived_in).unwrap();
+    let _ = make("fleet-pg-lived-in", 2);
+
+    Undertaker::clear_up(parent.path().into()).join().unwrap();
+    assert!(!left.exists());
+    assert!(starting.exists() && foreign.exists() && lived_in.exists());
+}
