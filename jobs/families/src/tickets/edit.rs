@@ -156,12 +156,8 @@ async fn place(
         Some(Whose::Tier1) => Ok((Some(0), None)),
         Some(Whose::Admin) => Ok((Some(3), None)),
         Some(Whose::Partner) => {
-            let partner = match triage::partner_for(conn, tenant, held.client).await? {
-                Some(it) if held.is_of(1, it) || triage::reserve(conn, tenant, it).await? => {
-                    Some(it)
-                }
-                _ => None,
-            };
+            let of = held.partner.filter(|_| held.level == 1);
+            let partner = triage::take_partner(conn, tenant, held.client, of).await?;
             Ok((Some(1), Some(partner.ok_or_else(|| none("partner"))?)))
         }
         Some(Whose::Senior) => {

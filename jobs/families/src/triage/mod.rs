@@ -66,7 +66,7 @@ pub(crate) use labels::{check_category, label};
 pub use models::{Listed, ModelVersion, UseError, active_model, list_models, load};
 pub use priority::{Priority, Raising};
 pub use promote::Promote;
-pub(crate) use room::{partner_for, reserve, take_partner, take_senior};
+pub(crate) use room::{take_partner, take_senior};
 pub use route::Route;
 pub use second_opinion::Endpoint;
 pub use settings::{InForce, Settings, SettingsError, Sla, set_settings, settings};

@@ -11,7 +11,7 @@ use crate::tickets::Held;
 const ASKED: usize = 3;
 
 /// The client's own partner, if it has room.
-pub(crate) async fn partner_for(
+pub(super) async fn partner_for(
     conn: &mut PgConnection,
     tenant: TenantId,
     client: Uuid,
@@ -27,7 +27,7 @@ pub(crate) async fn partner_for(
 }
 
 /// Takes room for one more ticket at a partner. False where there is none: whoever looked has seen less than others have taken since.
-pub(crate) async fn reserve(
+pub(super) async fn reserve(
     conn: &mut PgConnection,
     tenant: TenantId,
     partner: Uuid,
@@ -42,16 +42,17 @@ pub(crate) async fn reserve(
     .await
 }
 
-/// Takes room at the client's own partner. `None` where it has none.
+/// Takes room at the client's own partner, but where the ticket is its already: `of`. `None` where it has none.
 pub(crate) async fn take_partner(
     conn: &mut PgConnection,
     tenant: TenantId,
     client: Uuid,
+    of: Option<Uuid>,
 ) -> Result<Option<Uuid>, sqlx::Error> {
     let Some(partner) = partner_for(conn, tenant, client).await? else {
         return Ok(None);
     };
-    let taken = reserve(conn, tenant, partner).await?;
+    let taken = of == Some(partner) || reserve(conn, tenant, partner).await?;
     Ok(taken.then_some(partner))
 }
 

@@ -64,7 +64,7 @@ pub(super) async fn escalate(
 /// Who has room, which is taken.
 async fn next(conn: &mut PgConnection, from: Standing) -> Result<(i16, Option<Uuid>), sqlx::Error> {
     if from.level < 1
-        && let Some(partner) = take_partner(conn, from.tenant, from.client).await?
+        && let Some(partner) = take_partner(conn, from.tenant, from.client, None).await?
     {
         return Ok((1, Some(partner)));
     }
