@@ -235,6 +235,17 @@ END $$;
 COMMENT ON FUNCTION fleet.bits_of(text, text[]) IS 'Names of a category as a number.';
 REVOKE ALL ON FUNCTION fleet.bits_of(text, text[]) FROM PUBLIC;
 
+CREATE FUNCTION fleet.skills_of(partners uuid[]) RETURNS TABLE (partner_id uuid, category text, name text)
+LANGUAGE sql STABLE AS $$
+    SELECT p.partner_id, s.category, n.name
+    FROM fleet.partners AS p
+    CROSS JOIN LATERAL (VALUES ('industry', p.industries), ('channel', p.channels), ('language', p.languages), ('region', p.regions)) AS s (category, names)
+    CROSS JOIN LATERAL unnest(s.names) AS n (name)
+    WHERE p.partner_id = ANY (partners)
+$$;
+COMMENT ON FUNCTION fleet.skills_of(uuid[]) IS 'What these partners know, and where they may keep data, a row a name.';
+REVOKE ALL ON FUNCTION fleet.skills_of(uuid[]) FROM PUBLIC;
+
 CREATE FUNCTION fleet.learn_skills(changed uuid[]) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -242,12 +253,7 @@ DECLARE
     v_names    text[];
 BEGIN
     FOR v_category, v_names IN
-        SELECT s.category, array_agg(DISTINCT n.name)
-        FROM fleet.partners AS p
-        CROSS JOIN LATERAL (VALUES ('industry', p.industries), ('channel', p.channels), ('language', p.languages), ('region', p.regions)) AS s (category, names)
-        CROSS JOIN LATERAL unnest(s.names) AS n (name)
-        WHERE p.partner_id = ANY (changed)
-        GROUP BY s.category ORDER BY s.category
+        SELECT s.category, array_agg(DISTINCT s.name) FROM fleet.skills_of(changed) AS s GROUP BY s.category ORDER BY s.category
     LOOP
         IF fleet.bits_of(v_category, v_names) < 0 THEN
             -- One at a time gives bits out; whoever waited sees what the one before gave. Names are never taken away, so their count is the next.
@@ -278,16 +284,13 @@ CREATE FUNCTION fleet.copy_profiles(changed uuid[]) RETURNS void
 LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
     SELECT fleet.learn_skills(changed);
     WITH known AS (
-        SELECT p.partner_id, bit_or(1::bigint << b.bit) FILTER (WHERE b.category = 'industry') AS industries,
+        SELECT s.partner_id, bit_or(1::bigint << b.bit) FILTER (WHERE b.category = 'industry') AS industries,
                bit_or(1::bigint << b.bit) FILTER (WHERE b.category = 'channel') AS channels,
                bit_or(1::bigint << b.bit) FILTER (WHERE b.category = 'language') AS languages,
                bit_or(1::bigint << b.bit) FILTER (WHERE b.category = 'region') AS regions
-        FROM fleet.partners AS p
-        CROSS JOIN LATERAL (VALUES ('industry', p.industries), ('channel', p.channels), ('language', p.languages), ('region', p.regions)) AS s (category, names)
-        CROSS JOIN LATERAL unnest(s.names) AS n (name)
-        JOIN fleet.skill_bits AS b ON b.category = s.category AND b.name = n.name
-        WHERE p.partner_id = ANY (changed)
-        GROUP BY p.partner_id
+        FROM fleet.skills_of(changed) AS s
+        JOIN fleet.skill_bits AS b ON b.category = s.category AND b.name = s.name
+        GROUP BY s.partner_id
     )
     UPDATE fleet.partner_capacity AS c
     SET tier = p.tier, status = p.status, serves = p.serves, industries = p.industries, channels = p.channels, languages = p.languages,

@@ -43,9 +43,10 @@ WITH rivals AS (
            ($11::float8[])[1] * c.points / 100 + ($11::float8[])[2] * COALESCE(c.percentile, $10)
            + ($11::float8[])[3] * CASE WHEN c.skills = 0 THEN 1 ELSE $14::float8 / c.skills END
            + ($11::float8[])[4] * c.week_share * (
-                 GREATEST(0, LEAST(480, (c.opens_utc - $15::int + 4320) % 1440 + c.open_for) - (c.opens_utc - $15 + 4320) % 1440)
-                 + GREATEST(0, LEAST(480, (c.opens_utc - $15 + 4320) % 1440 + c.open_for - 1440))) / 480 AS part
+                 GREATEST(0, LEAST(480, o.next + c.open_for) - o.next) + GREATEST(0, LEAST(480, o.next + c.open_for - 1440))) / 480 AS part
     FROM fleet.partner_capacity AS c
+    -- Minutes from the client's opening to the partner's next; three days more keep it positive.
+    CROSS JOIN LATERAL (SELECT (c.opens_utc - $15::int + 4320) % 1440 AS next) AS o
 ), tiers AS (
     SELECT COALESCE(bool_or(senior), false) AS any_senior FROM judged WHERE $9 AND filter = 0
 -- Twice, rather than once and kept: what is computed is less work than what would be stored.
