@@ -17,4 +17,5 @@ mod overlap;
 mod reading;
 mod remembering;
 mod settings;
+mod settling_together;
 mod waiting;

@@ -216,27 +216,41 @@ impl<D> Cx<D> {
         tx: &mut PgConnection,
         output: Option<&(impl Serialize + Sync)>,
     ) -> Result<Done, JobError> {
-        self.inner.db.probes().at("cx.before_settle_in").await?;
         let output = output.map(serde_json::to_value).transpose()?;
-        if output
-            .as_ref()
-            .is_some_and(|value| value.to_string().len() > OUTPUT_BYTES_MAX)
-        {
-            return Err(JobError::discard("the output is over 1 MiB of JSON"));
-        }
-        let held = self.inner.claim.lock().await;
+        let mut done = Self::settle_all_in(tx, vec![(self, output)]).await?;
+        Ok(done.pop().expect("one answer a job"))
+    }
+
+    /// Settles several jobs of one process as completed inside a transaction that did the work of all; one answer a job, in order.
+    ///
+    /// As with [`settle_in`](Self::settle_in), and for all or none: where one claim no longer stands, leave with `?`, and the others
+    /// can be done again, each by itself.
+    pub async fn settle_all_in(
+        tx: &mut PgConnection,
+        ended: Vec<(&Self, Option<serde_json::Value>)>,
+    ) -> Result<Vec<Done>, JobError> {
+        let Some(db) = ended.first().map(|(cx, _)| &cx.inner.db) else {
+            return Ok(Vec::new());
+        };
+        db.probes().at("cx.before_settle_in").await?;
         // Given back at the end, so that a transaction that fails to commit can still be settled as a failed attempt.
-        let lent = Lent::take(held, Outcome::Completed { output }, self.job());
-        let lent = lent.ok_or_else(JobError::lease_lost)?;
-        let history = self.inner.db.history();
+        let mut lent = Lent::default();
+        let jobs = ended.len();
+        for (cx, output) in ended {
+            let output = bounded(output)?;
+            let held = cx.inner.claim.lock().await;
+            let taken = lent.take(held, Outcome::Completed { output }, cx.job());
+            taken.ok_or_else(JobError::lease_lost)?;
+        }
+        let history = db.history();
         history.note(|| Event::settling(lent.settlements(), true));
         let answer = settle::settle(tx, lent.settlements()).await;
         if let Ok(answers) = &answer {
             history.note(|| Event::settled(lent.settlements(), answers, true));
         }
-        stands(answer?[0])?;
-        self.inner.db.probes().at("cx.settled_in").await?;
-        Ok(Done::settled())
+        answer?.into_iter().try_for_each(stands)?;
+        db.probes().at("cx.settled_in").await?;
+        Ok(vec![Done::settled(); jobs])
     }
 
     /// Enqueues another job, as this one's child; in `conn`'s transaction, if it has one.
@@ -250,6 +264,15 @@ impl<D> Cx<D> {
             job.rare.traceparent.clone_from(&self.job().traceparent);
         }
         Ok(enqueue::enqueue(conn, &job).await?)
+    }
+}
+
+fn bounded(output: Option<serde_json::Value>) -> Result<Option<serde_json::Value>, JobError> {
+    let fits = |value: &serde_json::Value| value.to_string().len() <= OUTPUT_BYTES_MAX;
+    if output.as_ref().is_none_or(fits) {
+        Ok(output)
+    } else {
+        Err(JobError::discard("the output is over 1 MiB of JSON"))
     }
 }
 
