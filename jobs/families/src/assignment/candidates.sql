@@ -40,9 +40,10 @@ WITH rivals AS (
                 WHEN $6 IS NOT NULL AND c.region_bits <> 0 AND c.region_bits & (SELECT n.region FROM needs AS n) = 0 THEN 9
                 WHEN c.partner_id IN (SELECT r.partner_id FROM rivals AS r) THEN 10
                 ELSE 0 END AS filter,
-           ($11::float8[])[1] * c.points / 100 + ($11::float8[])[2] * COALESCE(c.percentile, $10)
-           + ($11::float8[])[3] * CASE WHEN c.skills = 0 THEN 1 ELSE $14::float8 / c.skills END
-           + ($11::float8[])[4] * c.week_share * (
+           -- Weights are looked up once, not for each partner.
+           (SELECT ($11::float8[])[1]) * c.points / 100 + (SELECT ($11::float8[])[2]) * COALESCE(c.percentile, $10)
+           + (SELECT ($11::float8[])[3]) * CASE WHEN c.skills = 0 THEN 1 ELSE $14::float8 / c.skills END
+           + (SELECT ($11::float8[])[4]) * c.week_share * (
                  GREATEST(0, LEAST(480, o.next + c.open_for) - o.next) + GREATEST(0, LEAST(480, o.next + c.open_for - 1440))) / 480 AS part
     FROM fleet.partner_capacity AS c
     -- Minutes from the client's opening to the partner's next; three days more keep it positive.
@@ -61,7 +62,7 @@ WITH rivals AS (
     SELECT array_agg(v.verdict ORDER BY v.verdict) AS filters, array_agg(v.n ORDER BY v.verdict) AS removed
     FROM (SELECT verdict, count(*) AS n FROM ordered WHERE verdict > 0 GROUP BY verdict) AS v
 ), best AS (
-    SELECT o.partner_id, COALESCE(n.n, 0) AS recent, o.part - ($11::float8[])[5] * LEAST(1, COALESCE(n.n, 0) / $12::float8) AS total
+    SELECT o.partner_id, COALESCE(n.n, 0) AS recent, o.part - (SELECT ($11::float8[])[5]) * LEAST(1, COALESCE(n.n, 0) / $12::float8) AS total
     FROM ordered AS o
     LEFT JOIN recent AS n ON n.partner_id = o.partner_id
     WHERE o.verdict = 0
