@@ -210,14 +210,13 @@ BEGIN
             'unique', jsonb_build_object('key', 'capacity.score_all', 'scope', 'started')));
         RETURN;
     END IF;
-    -- In one order, so that two transactions never wait for each other's keys. Whom a job waits for that is not about to start needs no
-    -- other: to look costs a tenth of what it costs to be told that it is a duplicate.
+    -- In one order, so that two transactions never wait for each other's keys. Whom a job waits for needs no other: to look costs a tenth of
+    -- what it costs to be told that it is a duplicate.
     FOR v_partner IN
         SELECT c.tenant_id, c.partner_id FROM fleet.partner_capacity AS c
         WHERE c.partner_id = ANY (changed) AND NOT EXISTS (
             SELECT FROM fleet.job AS j
-            WHERE j.tenant_id = c.tenant_id AND j.unique_key = 'capacity.score ' || c.partner_id AND j.state = 'scheduled'
-              AND j.run_at > fleet.clock() + interval '5 seconds')
+            WHERE j.tenant_id = c.tenant_id AND j.unique_key = 'capacity.score ' || c.partner_id AND j.state IN ('scheduled', 'available'))
         ORDER BY c.partner_id
     LOOP
         PERFORM fleet.enqueue('capacity.score', jsonb_build_object('partner_id', v_partner.partner_id),
