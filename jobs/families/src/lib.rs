@@ -37,7 +37,7 @@ pub fn registry() -> Registry {
         .job::<assignment::Apply>(())
         .job::<assignment::Expire>(())
         .job::<assignment::Overdue>(())
-        .job::<triage::Ticket>(())
+        .job::<triage::Ticket>(triage::Together::default())
         .job::<triage::Apply>(())
         .job::<triage::SlaDeadline>(())
         .job::<triage::SlaSweep>(())

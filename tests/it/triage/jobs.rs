@@ -7,7 +7,8 @@ use fleet_queue::transitions::enqueue::enqueue;
 use fleet_queue::{NewJob, TenantId};
 use fleet_tests::TestDb;
 use fleet_tests::wait::within;
-use fleet_worker::WorkerSettings;
+use fleet_worker::{WorkerError, WorkerSettings};
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -15,31 +16,43 @@ use super::desk::{Desk, QUESTION, TENANT};
 
 /// Runs every job that is due, and those that these make due, until none is left.
 pub(super) async fn run_all(db: &TestDb) {
-    run_all_within(Duration::from_secs(60), db).await;
+    let running = start(db, WorkerSettings::default());
+    let due = "SELECT count(*) FROM fleet.job WHERE state IN ('available', 'running')";
+    within(
+        Duration::from_secs(60),
+        "all that is due has run",
+        || async { (db.number(due).await == 0).then_some(()) },
+    )
+    .await;
+    running.stop().await;
 }
 
-pub(super) async fn run_all_within(patience: Duration, db: &TestDb) {
-    let (soft, hard) = (CancellationToken::new(), CancellationToken::new());
-    let settings = WorkerSettings {
-        shutdown_grace: Duration::from_secs(20),
-        ..WorkerSettings::default()
-    };
+/// A worker that runs until it is told to stop.
+pub(super) struct Running {
+    soft: CancellationToken,
+    worker: JoinHandle<Result<(), WorkerError>>,
+}
+
+pub(super) fn start(db: &TestDb, settings: WorkerSettings) -> Running {
+    let soft = CancellationToken::new();
     let worker = fleet_worker::run(
         settings,
         db.db.clone(),
         fleet_jobs::registry(),
         soft.clone(),
-        hard,
+        CancellationToken::new(),
     );
-    let worker = tokio::spawn(worker);
-    // Whether, not how many: what a backlog's rate is measured by must not count it over and over.
-    let due = "SELECT EXISTS (SELECT FROM fleet.job WHERE state IN ('available', 'running'))::integer::bigint";
-    within(patience, "all that is due has run", || async {
-        (db.number(due).await == 0).then_some(())
-    })
-    .await;
-    soft.cancel();
-    worker.await.unwrap().unwrap();
+    Running {
+        soft,
+        worker: tokio::spawn(worker),
+    }
+}
+
+impl Running {
+    pub(super) async fn stop(self) {
+        self.soft.cancel();
+        self.worker.await.unwrap().unwrap();
+    }
 }
 
 /// How jobs of a kind ended, and with what.

@@ -17,3 +17,4 @@ mod models;
 mod opinions;
 mod scale;
 mod sorting;
+mod together;

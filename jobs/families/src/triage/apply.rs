@@ -17,7 +17,7 @@ use uuid::Uuid;
 
 use super::gather::gather;
 use super::priority::{Priority, judge};
-use super::record::{self, Effect};
+use super::record::{self, Change, Effect};
 use super::room::take_room;
 use super::route::route;
 use super::sentiment::sentiment;
@@ -160,7 +160,12 @@ async fn apply(
         watched: routed.watched,
         wants_partner: routed.wants_partner,
     };
-    record::change(conn, tenant, ticket, None, Some((&effect, by))).await?;
+    let change = Change {
+        key: (tenant, ticket),
+        facts: None,
+        effect: Some((&effect, by)),
+    };
+    record::change(conn, &[change]).await?;
     label(conn, tenant, ticket, &said.category, source).await
 }
 

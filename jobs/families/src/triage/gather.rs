@@ -1,5 +1,6 @@
 //! Reads what a decision rests on: the ticket's text, who sent it, whose it could be, what looks the same.
 
+use chrono::{DateTime, Utc};
 use fleet_queue::TenantId;
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -16,6 +17,7 @@ const COMPARED: i64 = 200;
 /// What was read.
 #[derive(Clone, Debug)]
 pub(super) struct Gathered {
+    pub(super) opened: DateTime<Utc>,
     pub(super) text: Text,
     pub(super) sender: Sender,
     pub(super) partner: Option<Uuid>,
@@ -32,31 +34,44 @@ pub(super) async fn gather(
     ticket: Uuid,
     settings: &Settings,
 ) -> Result<Option<Gathered>, sqlx::Error> {
-    let row = sqlx::query_file!(
+    let gathered = gather_all(conn, &[(tenant, ticket, settings)]).await?;
+    Ok(gathered.into_iter().next().flatten())
+}
+
+/// The same of several tickets, in order.
+pub(super) async fn gather_all(
+    conn: &mut PgConnection,
+    of: &[(TenantId, Uuid, &Settings)],
+) -> Result<Vec<Option<Gathered>>, sqlx::Error> {
+    let days = of.iter().map(|(.., it)| it.priority.repeated_days as i32);
+    let hours = of.iter().map(|(.., it)| it.duplicate_hours as i32);
+    let rows = sqlx::query_file!(
         "src/triage/gather.sql",
-        tenant.0,
-        ticket,
-        settings.priority.repeated_days as i32,
+        &of.iter().map(|(tenant, ..)| tenant.0).collect::<Vec<_>>(),
+        &of.iter().map(|(_, ticket, _)| *ticket).collect::<Vec<_>>(),
+        &days.collect::<Vec<_>>(),
+        &hours.collect::<Vec<_>>(),
         TEXT_MAX as i32,
         MESSAGES,
-        settings.duplicate_hours as i32,
         COMPARED,
     )
-    .fetch_optional(conn)
+    .fetch_all(conn)
     .await?;
-    Ok(row.map(|row| Gathered {
-        text: Text::of(&row.subject, &row.body),
-        sender: Sender {
-            plan: row.plan.unwrap_or_default(),
-            monthly_budget_micros: row.budget.unwrap_or_default(),
-            recent: row.recent,
-        },
-        partner: row.partner_id,
-        earlier: row
-            .earlier
-            .into_iter()
-            .zip(row.hashes.into_iter().map(|hash| hash as u64))
-            .collect(),
-        same_message: row.same_message,
-    }))
+    let mut gathered = vec![None; of.len()];
+    for row in rows {
+        let hashes = row.hashes.into_iter().map(|hash| hash as u64);
+        gathered[row.ord as usize] = Some(Gathered {
+            opened: row.opened,
+            text: Text::of(&row.subject, &row.body),
+            sender: Sender {
+                plan: row.plan.unwrap_or_default(),
+                monthly_budget_micros: row.budget.unwrap_or_default(),
+                recent: row.recent,
+            },
+            partner: row.partner_id,
+            earlier: row.earlier.into_iter().zip(hashes).collect(),
+            same_message: row.same_message,
+        });
+    }
+    Ok(gathered)
 }

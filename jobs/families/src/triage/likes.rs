@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use chrono::TimeDelta;
 use uuid::Uuid;
 
 use super::gather::Gathered;
+use crate::tickets::Key;
 
 /// Most that a ticket is linked with.
 const LIKES: usize = 3;
@@ -44,8 +46,47 @@ pub(super) fn likes(of: &Gathered, bits: u32) -> Vec<Like> {
     likes
 }
 
+/// A ticket that is sorted together with others.
+pub(super) struct Member<'a> {
+    pub(super) key: Key,
+    pub(super) client: Uuid,
+    /// How long after another it may still be the same.
+    pub(super) within: TimeDelta,
+    pub(super) gathered: &'a mut Gathered,
+}
+
+/// Tickets that are sorted together are earlier ones to each other, though nothing of them is written yet.
+pub(super) fn acquaint(group: &mut [Member<'_>]) {
+    let seen: Vec<_> = group
+        .iter()
+        .map(|it| {
+            (
+                (it.key, it.client),
+                (it.gathered.opened, it.gathered.text.simhash),
+            )
+        })
+        .collect();
+    for it in group {
+        let since = it.gathered.opened - it.within;
+        let is_earlier = |((tenant, ticket), client): (Key, Uuid), opened| {
+            (tenant, client) == (it.key.0, it.client)
+                && ticket < it.key.1
+                && since < opened
+                && opened <= it.gathered.opened
+        };
+        let earlier = seen.iter().filter_map(|(whose, (opened, hash))| {
+            let hash = (*hash).filter(|_| is_earlier(*whose, *opened))?;
+            Some((whose.0.1, hash))
+        });
+        let earlier: Vec<_> = earlier.collect();
+        it.gathered.earlier.extend(earlier);
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use fleet_queue::TenantId;
+
     use super::*;
     use crate::triage::priority::Sender;
     use crate::triage::text::Text;
@@ -63,6 +104,7 @@ mod tests {
             text,
             sender: Sender::default(),
             partner: None,
+            opened: chrono::DateTime::UNIX_EPOCH,
         }
     }
 
@@ -90,6 +132,44 @@ mod tests {
             found(&of),
             [(1, "message_id", 0), (2, "text", 0), (9, "message_id", 0)]
         );
+    }
+
+    #[test]
+    fn those_of_a_group_are_earlier_ones_to_each_other() {
+        let (own, other) = (TenantId(Uuid::from_u128(1)), TenantId(Uuid::from_u128(2)));
+        let mut texts: Vec<Gathered> = (0..6)
+            .map(|_| gathered("The invoice is wrong", &[], &[]))
+            .collect();
+        texts[4].opened -= TimeDelta::hours(25);
+        texts[5].opened += TimeDelta::hours(1);
+        let whose = [
+            (own, 2, 7),
+            (own, 1, 7),
+            (own, 3, 8),
+            (other, 4, 7),
+            (own, 5, 7),
+            (own, 6, 7),
+        ];
+        let mut group: Vec<Member<'_>> = texts
+            .iter_mut()
+            .zip(whose)
+            .map(|(gathered, (tenant, ticket, client))| Member {
+                key: (tenant, Uuid::from_u128(ticket)),
+                client: Uuid::from_u128(client),
+                within: TimeDelta::hours(24),
+                gathered,
+            })
+            .collect();
+        acquaint(&mut group);
+        let earlier = |n: usize| -> Vec<u128> {
+            let earlier = texts[n].earlier.iter();
+            earlier.map(|(ticket, _)| ticket.as_u128()).collect()
+        };
+        assert_eq!(earlier(0), [1], "of the same client, with a lower id");
+        assert_eq!(earlier(1), [0; 0], "the first");
+        assert_eq!((earlier(2), earlier(3)), (vec![], vec![]), "of others");
+        assert_eq!(earlier(4), [0; 0], "a day and an hour before");
+        assert_eq!(earlier(5), [2, 1], "not those of the day before");
     }
 
     #[test]

@@ -6,9 +6,9 @@
 //! where the model is not sure enough the decision waits as an approval and nothing is applied before. What a person has set is
 //! never overwritten.
 //!
-//! The kinds: [`ticket`](Ticket) sorts one; [`apply`](Apply) carries out a person's verdict; [`sla_deadline`](SlaDeadline) and
-//! [`sla_sweep`](SlaSweep) watch the clocks ([`sla`]); [`route_backlog`](RouteBacklog) gives partners what they had no room for;
-//! [`digest`](Digest) sums a day up.
+//! The kinds: [`ticket`](Ticket) sorts one, [`together`] with others that are due at the same time; [`apply`](Apply) carries out a
+//! person's verdict; [`sla_deadline`](SlaDeadline) and [`sla_sweep`](SlaSweep) watch the clocks ([`sla`]);
+//! [`route_backlog`](RouteBacklog) gives partners what they had no room for; [`digest`](Digest) sums a day up.
 //!
 //! [`model`] is the classifier and knows no database. Labelled texts come in as a [`dataset`]; [`train`](Train) makes a model of
 //! them, [`evaluate`](Evaluate) measures one, and [`promote`](Promote) puts one to use that an admin approved, as [`promotion`]
@@ -50,6 +50,7 @@ mod sla_sweep;
 mod sort;
 mod text;
 mod ticket;
+mod together;
 mod train;
 
 pub use apply::{Apply, check_correction};
@@ -79,6 +80,7 @@ pub use sla_deadline::{SlaDeadline, look};
 pub use sla_sweep::{SlaSweep, Swept, sweep};
 pub use sort::{Sorted, sort};
 pub use ticket::Ticket;
+pub use together::Together;
 pub use train::{Train, TrainedModel, keep_trained};
 
 /// What a person is asked about, in the words of the approvals.

@@ -3,7 +3,7 @@
 //! The caller holds the ticket. What a person has set stays, field by field.
 
 use fleet_queue::TenantId;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -13,6 +13,7 @@ use super::likes::Like;
 use super::priority::Priority;
 use super::route::Route;
 use super::text::Text;
+use crate::tickets::Key;
 
 /// What a decision would do to a ticket; an approval keeps it in this shape.
 #[derive(Clone, Debug, PartialEq)]
@@ -36,6 +37,21 @@ impl Effect {
             wants_partner: decision.routed.wants_partner,
         }
     }
+
+    fn columns(&self, by: &str) -> Map<String, Value> {
+        let told = json!({ "category": self.category, "priority": self.priority, "route": self.route, "partner_id": self.partner, "by": by });
+        object(json!({
+            "category": self.category, "priority": self.priority, "level": self.route.level(), "partner_id": self.partner,
+            "watched": self.watched, "wants_partner": self.wants_partner, "told": told, "by": by,
+        }))
+    }
+}
+
+fn object(value: Value) -> Map<String, Value> {
+    match value {
+        Value::Object(map) => map,
+        _ => Map::new(),
+    }
 }
 
 /// What was found out about a ticket and decided of it, whether it is applied or not.
@@ -58,6 +74,18 @@ impl Facts<'_> {
         articles
             .map(|it| json!({ "article_id": it.id, "title": it.title, "score": round(it.score) }))
             .collect()
+    }
+
+    fn columns(&self) -> Map<String, Value> {
+        let it = self.decision;
+        let decision = json!({ "category": it.category, "priority": it.priority, "route": it.routed.route,
+            "confidence": it.confidence.clamp(0.0, 1.0), "explanation": it.explanation });
+        object(json!({
+            "revision": self.revision, "language": self.text.language, "sentiment": it.mood.compound,
+            "simhash": self.text.simhash.map(|hash| hash as i64), "suggestions": self.suggested(), "draft": self.draft,
+            "review": it.review.is_some(), "model": self.model, "settings_version": self.settings_version, "threshold": self.threshold,
+            "decision": decision,
+        }))
     }
 }
 
@@ -88,52 +116,39 @@ pub(super) async fn links(
     Ok(())
 }
 
-/// Writes facts with their decision and applies an effect, whichever there is: one change of the ticket, with its events and the audit, in
-/// which the second of the effect stands as who did it. An escalated ticket stays where it was brought; a revision that this model
-/// decided before stays decided as it was.
+/// A change of a ticket: facts with their decision, an effect with who did it, or both.
+pub(super) struct Change<'a> {
+    pub(super) key: Key,
+    pub(super) facts: Option<&'a Facts<'a>>,
+    pub(super) effect: Option<(&'a Effect, &'a str)>,
+}
+
+impl Change<'_> {
+    /// As the statement reads it.
+    fn row(&self) -> Value {
+        let (TenantId(tenant), ticket) = self.key;
+        let mut row = json!({ "tenant_id": tenant, "ticket_id": ticket });
+        let columns = row.as_object_mut().expect("it is one");
+        for part in [
+            self.facts.map(Facts::columns),
+            self.effect.map(|(effect, by)| effect.columns(by)),
+        ] {
+            columns.extend(part.unwrap_or_default());
+        }
+        row
+    }
+}
+
+/// Changes tickets with their events and the audit. An escalated ticket stays where it was brought; a revision that this model decided
+/// before stays decided as it was.
 pub(super) async fn change(
     conn: &mut PgConnection,
-    tenant: TenantId,
-    ticket: Uuid,
-    facts: Option<&Facts<'_>>,
-    effect: Option<(&Effect, &str)>,
+    changes: &[Change<'_>],
 ) -> Result<(), sqlx::Error> {
-    let told = effect.map(|(it, by)| {
-        json!({ "category": it.category, "priority": it.priority, "route": it.route, "partner_id": it.partner, "by": by })
-    });
-    let by = effect.map(|(_, by)| by);
-    let decision = facts.map(|it| it.decision);
-    let effect = effect.map(|(effect, _)| effect);
-    sqlx::query_file!(
-        "src/triage/change.sql",
-        tenant.0,
-        ticket,
-        facts.map(|it| it.revision),
-        facts.and_then(|it| it.text.language.clone()),
-        decision.map(|it| it.mood.compound),
-        facts.and_then(|it| it.text.simhash).map(|hash| hash as i64),
-        facts.map(Facts::suggested),
-        facts.map(|it| it.draft),
-        decision.map(|it| it.review.is_some()),
-        effect.map(|it| it.category.as_str()),
-        effect.map(|it| it.priority.name()),
-        effect.map(|it| it.route.level()),
-        effect.and_then(|it| it.partner),
-        effect.map(|it| it.watched),
-        effect.map(|it| it.wants_partner),
-        told,
-        by,
-        facts.map(|it| it.model),
-        facts.map(|it| it.settings_version),
-        facts.map(|it| it.threshold),
-        decision.map(|it| it.category.as_str()),
-        decision.map(|it| it.priority.name()),
-        decision.map(|it| it.routed.route.name()),
-        decision.map(|it| it.confidence.clamp(0.0, 1.0)),
-        decision.map(|it| &it.explanation),
-    )
-    .execute(conn)
-    .await?;
+    let rows: Vec<Value> = changes.iter().map(Change::row).collect();
+    sqlx::query_file!("src/triage/change.sql", &rows)
+        .execute(conn)
+        .await?;
     Ok(())
 }
 

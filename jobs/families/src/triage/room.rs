@@ -32,14 +32,32 @@ pub(super) async fn reserve(
     tenant: TenantId,
     partner: Uuid,
 ) -> Result<bool, sqlx::Error> {
-    sqlx::query_scalar!(
+    let taken = reserve_all(conn, &[(tenant, partner)]).await?;
+    Ok(taken == [true])
+}
+
+/// Takes room for a ticket at each of these partners, one after another in the order of their ids, so that two who take at several do not
+/// wait for each other. Answers in the order of asking.
+async fn reserve_all(
+    conn: &mut PgConnection,
+    at: &[(TenantId, Uuid)],
+) -> Result<Vec<bool>, sqlx::Error> {
+    let (tenants, partners): (Vec<_>, Vec<_>) = at.iter().map(|at| (at.0.0, at.1)).unzip();
+    let rows = sqlx::query!(
         r#"-- triage.reserve
-        SELECT fleet.reserve_ticket($1, $2) AS "taken!""#,
-        tenant.0,
-        partner,
+        SELECT a.ord - 1 AS "asked!", fleet.reserve_ticket(a.tenant_id, a.partner_id) AS "taken!"
+        FROM unnest($1::uuid[], $2::uuid[]) WITH ORDINALITY AS a (tenant_id, partner_id, ord)
+        ORDER BY a.partner_id, a.ord -- what is volatile is computed after it"#,
+        &tenants,
+        &partners,
     )
-    .fetch_one(conn)
-    .await
+    .fetch_all(conn)
+    .await?;
+    let mut taken = vec![false; at.len()];
+    for row in rows {
+        taken[row.asked as usize] = row.taken;
+    }
+    Ok(taken)
 }
 
 /// Takes room at the client's own partner, but where the ticket is its already: `of`. `None` where it has none.
@@ -95,11 +113,31 @@ pub(super) async fn take_room(
     held: &Held,
     routed: Routed,
 ) -> Result<Routed, sqlx::Error> {
-    let needed = routed
-        .partner
-        .filter(|partner| !held.stays && !held.is_of(1, *partner));
-    match needed {
-        Some(partner) if !reserve(conn, tenant, partner).await? => Ok(Routed::WITHOUT_ROOM),
-        _ => Ok(routed),
+    let mut routed = routed;
+    take_rooms(conn, vec![(tenant, held, &mut routed)]).await?;
+    Ok(routed)
+}
+
+/// The same for several tickets.
+pub(super) async fn take_rooms(
+    conn: &mut PgConnection,
+    routes: Vec<(TenantId, &Held, &mut Routed)>,
+) -> Result<(), sqlx::Error> {
+    let (mut needed, mut takers) = (Vec::new(), Vec::new());
+    for (tenant, held, routed) in routes {
+        let partner = routed.partner;
+        if let Some(partner) = partner.filter(|it| !held.stays && !held.is_of(1, *it)) {
+            needed.push((tenant, partner));
+            takers.push(routed);
+        }
     }
+    if needed.is_empty() {
+        return Ok(());
+    }
+    for (routed, taken) in takers.into_iter().zip(reserve_all(conn, &needed).await?) {
+        if !taken {
+            *routed = Routed::WITHOUT_ROOM;
+        }
+    }
+    Ok(())
 }

@@ -1,9 +1,12 @@
-//! Sorts one ticket, in the caller's transaction: gathers, decides, and writes what follows.
+//! Sorts tickets, in the caller's transaction: gathers, decides, and writes what follows, each statement for all of them.
 //!
 //! A decision that is not sure enough becomes an approval; what it would do is in the proposal, and nothing of it is applied
 //! before a person says so. Where a person has said already what it is about, nobody is asked again. Only a message without words is filed at once, as the least it can be, and looked at as well.
 
-use fleet_queue::TenantId;
+use std::collections::HashMap;
+
+use chrono::TimeDelta;
+use fleet_queue::{Job, TenantId};
 use serde::Serialize;
 use serde_json::json;
 use sqlx::PgConnection;
@@ -12,18 +15,17 @@ use uuid::Uuid;
 use super::apply::Apply;
 use super::classifier::classify;
 use super::decide::{Decision, Grounds, Opinion, by_person, decide};
-use super::gather::{Gathered, gather};
+use super::gather::{Gathered, gather_all};
 use super::ground::{Ground, ground};
-use super::kb::suggest;
-use super::likes::likes;
-use super::record::{self, Effect, Facts};
+use super::kb::{Found, suggest};
+use super::likes::{Member, acquaint, likes};
+use super::record::{self, Change, Effect, Facts};
 use super::reply::draft;
-use super::room::take_room;
+use super::room::take_rooms;
 use super::{DECISION, sla};
 use crate::approval::{self, Proposal};
 use crate::telemetry;
-use crate::tickets::{Held, TicketError, hold};
-use fleet_queue::Job;
+use crate::tickets::{Held, Key, TicketError, hold_all};
 
 /// What became of a ticket.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -61,6 +63,25 @@ pub struct Prepared {
     pub(super) second: Option<String>,
 }
 
+impl Prepared {
+    /// Without a second opinion.
+    pub(super) fn on(ground: Ground) -> Self {
+        Self {
+            ground,
+            revision: 0,
+            second: None,
+        }
+    }
+}
+
+/// A ticket that is to be sorted, as it is at a revision.
+#[derive(Clone, Debug)]
+pub(super) struct Asked {
+    pub(super) key: Key,
+    pub(super) revision: i32,
+    pub(super) prepared: Prepared,
+}
+
 /// Sorts a ticket at a revision; what was not prepared is found out here, without a second opinion.
 pub async fn sort(
     conn: &mut PgConnection,
@@ -69,160 +90,232 @@ pub async fn sort(
     revision: i32,
     prepared: Option<Prepared>,
 ) -> Result<Sorted, TicketError> {
-    let Some(held) = hold(conn, tenant, ticket).await? else {
-        return Ok(Sorted::Skipped {
-            why: "the ticket is gone",
-        });
+    let prepared = match prepared {
+        Some(it) => it,
+        None => Prepared::on(ground(conn, tenant).await?),
     };
-    if revision < held.revision {
-        return Ok(Sorted::Skipped {
-            why: "the customer has said more since; a later job sorts it",
-        });
-    }
-    if held.triaged >= Some(held.revision) {
-        return Ok(Sorted::Skipped {
-            why: "this revision was sorted before",
-        });
-    }
-    let (ground, second) = match prepared {
-        Some(it) => (
-            it.ground,
-            it.second.filter(|_| it.revision == held.revision),
-        ),
-        None => (ground(conn, tenant).await?, None),
+    let asked = Asked {
+        key: (tenant, ticket),
+        revision,
+        prepared,
     };
-    let settings = &ground.in_force.settings;
-    let Some(gathered) = gather(conn, tenant, ticket, settings).await? else {
-        return Ok(Sorted::Skipped {
-            why: "the ticket is gone",
-        });
-    };
-    let opinion = match &held.said {
-        Some(category) => by_person(category),
-        None => classify(conn, tenant, ground.model, &gathered.text).await?,
-    };
-    let decision = make(&gathered, opinion.clone(), second, &ground);
-    let mut made = Made {
-        gathered,
-        opinion,
-        decision,
-        ground,
-    };
-    write(conn, tenant, ticket, &held, &mut made).await
+    let mut sorted = sort_all(conn, &[asked]).await?;
+    Ok(sorted.pop().expect("one answer a ticket"))
 }
 
-/// A decision with what it was made from.
-struct Made {
+/// Sorts tickets, each of them once in the list; one answer a ticket, in order.
+pub(super) async fn sort_all(
+    conn: &mut PgConnection,
+    asked: &[Asked],
+) -> Result<Vec<Sorted>, TicketError> {
+    let keys: Vec<Key> = asked.iter().map(|it| it.key).collect();
+    let held = hold_all(conn, &keys).await?;
+    let standing = |it: &Asked| due(it, held.get(&it.key));
+    let due = asked.iter().filter_map(|it| Some((it, standing(it).ok()?)));
+    let mut cases = open(conn, due.collect()).await?;
+    for case in &mut cases {
+        case.look_up(conn).await?;
+    }
+    // Partners' rows are held from here on: all that can be read is read.
+    let rooms = cases.iter_mut().filter(|case| case.applies());
+    let rooms = rooms.map(|case| (case.asked.key.0, case.held, &mut case.decision.routed));
+    take_rooms(conn, rooms.collect()).await?;
+    write(conn, &cases).await?;
+    let mut answers = HashMap::with_capacity(cases.len());
+    for case in &cases {
+        answers.insert(case.asked.key, follow(conn, case).await?);
+    }
+    let clocks = cases.iter().map(|case| (case.asked.key, case.ground()));
+    sla::keep_all(conn, &clocks.collect::<Vec<_>>(), None).await?;
+    let answer = |it: &Asked| match standing(it) {
+        Ok(_) => answers.remove(&it.key).unwrap_or(GONE),
+        Err(why) => Sorted::Skipped { why },
+    };
+    Ok(asked.iter().map(answer).collect())
+}
+
+const GONE: Sorted = Sorted::Skipped {
+    why: "the ticket is gone",
+};
+
+/// The ticket as it is held, or why it is left as it is.
+fn due<'a>(asked: &Asked, held: Option<&'a Held>) -> Result<&'a Held, &'static str> {
+    let held = held.ok_or("the ticket is gone")?;
+    if asked.revision < held.revision {
+        Err("the customer has said more since; a later job sorts it")
+    } else if held.triaged >= Some(held.revision) {
+        Err("this revision was sorted before")
+    } else {
+        Ok(held)
+    }
+}
+
+/// A ticket with its decision and what that was made from.
+struct Case<'a> {
+    asked: &'a Asked,
+    held: &'a Held,
     gathered: Gathered,
     opinion: Opinion,
     decision: Decision,
-    ground: Ground,
+    found: Vec<Found>,
+    reply: String,
 }
 
-impl Made {
+/// Reads what there is about each, and decides.
+async fn open<'a>(
+    conn: &mut PgConnection,
+    due: Vec<(&'a Asked, &'a Held)>,
+) -> Result<Vec<Case<'a>>, TicketError> {
+    let of = due.iter().map(|(asked, _)| {
+        let (tenant, ticket) = asked.key;
+        (tenant, ticket, &asked.prepared.ground.in_force.settings)
+    });
+    let mut gathered = gather_all(conn, &of.collect::<Vec<_>>()).await?;
+    let mut members = Vec::with_capacity(due.len());
+    for ((asked, held), gathered) in due.iter().zip(&mut gathered) {
+        let hours = asked.prepared.ground.in_force.settings.duplicate_hours;
+        members.extend(gathered.as_mut().map(|gathered| Member {
+            key: asked.key,
+            client: held.client,
+            within: TimeDelta::hours(i64::from(hours)),
+            gathered,
+        }));
+    }
+    acquaint(&mut members);
+    let mut cases = Vec::with_capacity(due.len());
+    for ((asked, held), gathered) in due.into_iter().zip(gathered) {
+        let Some(gathered) = gathered else { continue };
+        let opinion = if let Some(category) = &held.said {
+            by_person(category)
+        } else {
+            let model = asked.prepared.ground.model;
+            classify(conn, asked.key.0, model, &gathered.text).await?
+        };
+        cases.push(Case::of(asked, held, gathered, opinion));
+    }
+    Ok(cases)
+}
+
+impl<'a> Case<'a> {
+    fn of(asked: &'a Asked, held: &'a Held, gathered: Gathered, opinion: Opinion) -> Self {
+        let Prepared {
+            ground,
+            revision,
+            second,
+        } = &asked.prepared;
+        let decision = decide(&Grounds {
+            text: &gathered.text,
+            opinion: opinion.clone(),
+            second: second.clone().filter(|_| *revision == held.revision),
+            sender: gathered.sender.clone(),
+            partner: gathered.partner,
+            settings: &ground.in_force.settings,
+            policy: ground.policy,
+        });
+        Self {
+            asked,
+            held,
+            gathered,
+            opinion,
+            decision,
+            found: Vec::new(),
+            reply: String::new(),
+        }
+    }
+
+    fn ground(&self) -> &'a Ground {
+        &self.asked.prepared.ground
+    }
+
     /// Whether the decision is carried out at once.
     fn applies(&self) -> bool {
         self.decision.review.is_none() || self.gathered.text.is_empty()
     }
-}
 
-fn make(
-    gathered: &Gathered,
-    opinion: Opinion,
-    second: Option<String>,
-    ground: &Ground,
-) -> Decision {
-    decide(&Grounds {
-        text: &gathered.text,
-        opinion,
-        second,
-        sender: gathered.sender.clone(),
-        partner: gathered.partner,
-        settings: &ground.in_force.settings,
-        policy: ground.policy,
-    })
-}
-
-async fn write(
-    conn: &mut PgConnection,
-    tenant: TenantId,
-    ticket: Uuid,
-    held: &Held,
-    made: &mut Made,
-) -> Result<Sorted, TicketError> {
-    let (text, settings) = (&made.gathered.text, &made.ground.in_force.settings);
-    let found = suggest(conn, tenant, &made.ground.articles, &text.masked).await?;
-    let likes = likes(&made.gathered, settings.duplicate_bits);
-    record::links(conn, tenant, ticket, &likes).await?;
-    // The partner's row is held from here on: all that can be read is read.
-    if made.applies() {
-        made.decision.routed = take_room(conn, tenant, held, made.decision.routed).await?;
+    /// Articles that may help, a draft of an answer, and which earlier tickets it looks like.
+    async fn look_up(&mut self, conn: &mut PgConnection) -> Result<(), TicketError> {
+        let (tenant, ticket) = self.asked.key;
+        let (ground, text) = (self.ground(), &self.gathered.text.masked);
+        self.found = suggest(conn, tenant, &ground.articles, text).await?;
+        let settings = &ground.in_force.settings;
+        let promised = settings.sla.of(self.decision.priority).first_response;
+        self.reply = draft(&self.decision.category, &self.found, promised);
+        let likes = likes(&self.gathered, settings.duplicate_bits);
+        record::links(conn, tenant, ticket, &likes).await?;
+        Ok(())
     }
-    let Made {
-        gathered,
-        opinion,
-        decision,
-        ground,
-    } = &*made;
-    let settings = &ground.in_force.settings;
-    let promised = settings.sla.of(decision.priority).first_response;
-    let reply = draft(&decision.category, &found, promised);
-    let facts = Facts {
-        revision: held.revision,
-        text: &gathered.text,
-        decision,
-        suggestions: &found,
-        draft: &reply,
-        model: &opinion.by,
-        settings_version: ground.in_force.version,
-        threshold: ground.policy.threshold,
+
+    fn facts(&self) -> Facts<'_> {
+        Facts {
+            revision: self.held.revision,
+            text: &self.gathered.text,
+            decision: &self.decision,
+            suggestions: &self.found,
+            draft: &self.reply,
+            model: &self.opinion.by,
+            settings_version: self.ground().in_force.version,
+            threshold: self.ground().policy.threshold,
+        }
+    }
+}
+
+/// Writes the facts, and what applies of the decisions.
+async fn write(conn: &mut PgConnection, cases: &[Case<'_>]) -> Result<(), sqlx::Error> {
+    if cases.is_empty() {
+        return Ok(());
+    }
+    let facts: Vec<Facts<'_>> = cases.iter().map(Case::facts).collect();
+    let effect = |case: &Case<'_>| {
+        let by = || format!("triage, {}", case.opinion.by);
+        case.applies().then(|| (Effect::of(&case.decision), by()))
     };
-    let sorted = follow(conn, tenant, ticket, held, made, &facts).await?;
-    if settings.auto_reply && held.revision == 1 && decision.review.is_none() {
-        record::send(conn, tenant, ticket, &reply).await?;
-    }
-    sla::keep_by(conn, tenant, ticket, None, ground).await?;
-    telemetry::triaged(&decision.category, decision.review.is_none());
-    Ok(sorted)
+    let effects: Vec<_> = cases.iter().map(effect).collect();
+    let changes = cases.iter().zip(&facts).zip(&effects);
+    let changes = changes.map(|((case, facts), effect)| Change {
+        key: case.asked.key,
+        facts: Some(facts),
+        effect: effect.as_ref().map(|(effect, by)| (effect, by.as_str())),
+    });
+    record::change(conn, &changes.collect::<Vec<_>>()).await
 }
 
-/// Writes the facts; applies the decision, or asks a person.
-async fn follow(
-    conn: &mut PgConnection,
-    tenant: TenantId,
-    ticket: Uuid,
-    held: &Held,
-    made: &Made,
-    facts: &Facts<'_>,
-) -> Result<Sorted, TicketError> {
-    let decision = &made.decision;
-    let effect = Effect::of(decision);
-    let by = format!("triage, {}", made.opinion.by);
-    let applied = made.applies().then_some((&effect, by.as_str()));
-    record::change(conn, tenant, ticket, Some(facts), applied).await?;
+/// Asks a person where the decision waits; answers the customer where that is wished.
+async fn follow(conn: &mut PgConnection, case: &Case<'_>) -> Result<Sorted, TicketError> {
+    let (tenant, ticket) = case.asked.key;
+    let decision = &case.decision;
+    telemetry::triaged(&decision.category, decision.review.is_none());
     let Some(why) = decision.review else {
-        if held.asks {
+        if case.held.asks {
             // What a person was asked of an earlier revision is answered.
             approval::withdraw(conn, tenant, DECISION, ticket, "the ticket was sorted anew")
                 .await?;
         }
+        if case.ground().in_force.settings.auto_reply && case.held.revision == 1 {
+            record::send(conn, tenant, ticket, &case.reply).await?;
+        }
         return Ok(Sorted::Applied {
-            category: effect.category,
-            priority: effect.priority,
-            route: effect.route,
+            category: decision.category.clone(),
+            priority: decision.priority,
+            route: decision.routed.route,
         });
     };
+    let approval_id = ask(conn, case).await?;
+    Ok(Sorted::Review { why, approval_id })
+}
+
+async fn ask(conn: &mut PgConnection, case: &Case<'_>) -> Result<Uuid, sqlx::Error> {
+    let (tenant, ticket) = case.asked.key;
+    let decision = &case.decision;
     let proposal = Proposal {
         tenant,
         decision: DECISION,
         subject: ticket,
-        proposal: json!({ "category": effect.category, "priority": effect.priority }),
+        proposal: json!({ "category": decision.category, "priority": decision.priority }),
         rationale: decision.explanation.clone(),
         confidence: Some(decision.confidence),
-        threshold: Some(made.ground.policy.threshold),
+        threshold: Some(case.ground().policy.threshold),
         apply_kind: Apply::KIND,
         expires_at: None,
     };
-    let approval_id = approval::ask(conn, &proposal).await?;
-    Ok(Sorted::Review { why, approval_id })
+    approval::ask(conn, &proposal).await
 }

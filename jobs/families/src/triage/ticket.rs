@@ -20,6 +20,7 @@ use super::gather::gather;
 use super::ground::{Ground, ground};
 use super::second_opinion::Endpoint;
 use super::sort::{Prepared, sort};
+use super::together::Together;
 use crate::telemetry;
 
 /// Sorts a ticket.
@@ -50,7 +51,7 @@ impl Job for Ticket {
     const DESCRIPTION: &'static str =
         "Finds out what a ticket is about, how urgent it is and whose.";
 
-    type Deps = ();
+    type Deps = Together;
 
     fn policy() -> Policy {
         Policy {
@@ -67,18 +68,24 @@ impl Job for Ticket {
         }
     }
 
-    async fn run(self, cx: Cx<()>) -> JobResult {
-        let prepared = prepare(cx.pool(), cx.tenant(), &self).await?;
+    async fn run(self, cx: Cx<Together>) -> JobResult {
+        // What failed before might fail others along with it.
+        if cx.job().attempt == 1
+            && let Some(done) = cx.deps().sort(&cx, &self).await
+        {
+            return Ok(done);
+        }
+        self.alone(cx).await
+    }
+}
+
+impl Ticket {
+    /// Sorts it by itself, with a second opinion where there is one.
+    async fn alone(self, cx: Cx<Together>) -> JobResult {
+        let (tenant, ticket) = (cx.tenant(), self.ticket_id);
+        let prepared = prepare(cx.pool(), tenant, &self).await?;
         let mut tx = cx.pool().begin().await?;
-        let prepared = Some(prepared);
-        let sorted = sort(
-            &mut tx,
-            cx.tenant(),
-            self.ticket_id,
-            self.revision,
-            prepared,
-        )
-        .await?;
+        let sorted = sort(&mut tx, tenant, ticket, self.revision, Some(prepared)).await?;
         let done = cx.settle_in(&mut tx, Some(&sorted)).await?;
         tx.commit().await?;
         Ok(done)

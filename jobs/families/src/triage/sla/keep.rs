@@ -17,7 +17,7 @@ use super::load::{Loaded, load};
 use super::plan::{Change, Clock, News, State, plan};
 use crate::event::{self, Event};
 use crate::telemetry;
-use crate::tickets::TicketError;
+use crate::tickets::{Key, TicketError};
 use crate::triage::ground::{Ground, ground};
 use crate::triage::sla_deadline::SlaDeadline;
 
@@ -40,66 +40,69 @@ pub(crate) async fn keep(
     own: Option<JobId>,
 ) -> Result<Option<Kept>, TicketError> {
     let on = ground(conn, tenant).await?;
-    keep_by(conn, tenant, ticket, own, &on).await
+    let kept = keep_all(conn, &[((tenant, ticket), &on)], own).await?;
+    Ok(kept.into_iter().next())
 }
 
-/// As [`keep`], by a ground that the caller has read already.
-pub(crate) async fn keep_by(
+/// As [`keep`], by grounds that the caller has read already; of those tickets that are there, in order.
+pub(crate) async fn keep_all(
     conn: &mut PgConnection,
-    tenant: TenantId,
-    ticket: Uuid,
+    of: &[(Key, &Ground)],
     own: Option<JobId>,
-    on: &Ground,
-) -> Result<Option<Kept>, TicketError> {
-    let Some(loaded) = load(conn, tenant, ticket).await? else {
-        return Ok(None);
-    };
-    let targets = on.in_force.settings.sla.of(loaded.priority);
-    let clocks: Vec<Clock> = loaded
-        .clocks
-        .iter()
-        .map(|(clock, _)| clock.clone())
-        .collect();
-    let changes = plan(&loaded.facts, &clocks, targets, &on.calendar, loaded.now);
-    if changes.is_empty() {
-        return Ok(Some(Kept::default()));
+) -> Result<Vec<Kept>, TicketError> {
+    let keys: Vec<Key> = of.iter().map(|(key, _)| *key).collect();
+    let loaded = load(conn, &keys).await?;
+    let mut planned = Vec::with_capacity(of.len());
+    for (loaded, (_, on)) in loaded.iter().zip(of) {
+        planned.extend(loaded.as_ref().map(|it| (it, changes(it, on))));
     }
-    let jobs = schedule(conn, &loaded, &changes, own).await?;
-    write(conn, &loaded.standing, &changes, &jobs).await?;
-    Ok(Some(tell(conn, loaded.standing, &changes).await?))
+    let jobs = schedule(conn, &planned, own).await?;
+    write(conn, &planned, &jobs).await?;
+    let mut kept = Vec::with_capacity(planned.len());
+    for (loaded, changes) in planned {
+        kept.push(tell(conn, loaded.standing, &changes).await?);
+    }
+    Ok(kept)
 }
 
-/// A job for each clock that runs, at its next threshold; those of the others are called off.
+/// The clocks that differ from what they should be now.
+fn changes(of: &Loaded, on: &Ground) -> Vec<Change> {
+    let targets = on.in_force.settings.sla.of(of.priority);
+    let clocks: Vec<Clock> = of.clocks.iter().map(|(clock, _)| clock.clone()).collect();
+    plan(&of.facts, &clocks, targets, &on.calendar, of.now)
+}
+
+/// A job for each clock that runs, at its next threshold, in the order of the changes; those of the others are called off.
 async fn schedule(
     conn: &mut PgConnection,
-    loaded: &Loaded,
-    changes: &[Change],
+    planned: &[(&Loaded, Vec<Change>)],
     own: Option<JobId>,
 ) -> Result<Vec<Option<Uuid>>, TicketError> {
-    let old = |clock: &Clock| {
-        let known = loaded
-            .clocks
-            .iter()
-            .find(|(it, _)| (it.promise, it.message) == (clock.promise, clock.message));
-        known.and_then(|(_, job)| *job)
-    };
-    for change in changes.iter().filter(|change| change.next.is_none()) {
-        let job = old(&change.clock)
-            .map(JobId)
-            .filter(|job| Some(*job) != own);
+    for (loaded, change) in each(planned).filter(|(_, change)| change.next.is_none()) {
+        let job = loaded.job_of(&change.clock).filter(|job| Some(*job) != own);
         if let Some(job) = job {
             cancel(conn, job, Some("the clock no longer runs")).await?;
         }
     }
-    let jobs: Vec<NewJob> = changes
-        .iter()
-        .filter_map(|change| Some(job(&loaded.standing, &change.clock, change.next?)))
+    let jobs: Vec<NewJob> = each(planned)
+        .filter_map(|(loaded, change)| Some(job(&loaded.standing, &change.clock, change.next?)))
         .collect();
+    if jobs.is_empty() {
+        return Ok(each(planned).map(|_| None).collect());
+    }
     let mut enqueued = enqueue_many(conn, &jobs).await?.into_iter();
-    let taken = changes
-        .iter()
-        .map(|change| change.next.and_then(|_| enqueued.next()).map(|it| it.id.0));
+    let taken = each(planned)
+        .map(|(_, change)| change.next.and_then(|_| enqueued.next()).map(|it| it.id.0));
     Ok(taken.collect())
+}
+
+/// Each change with its ticket.
+fn each<'a>(
+    planned: &'a [(&'a Loaded, Vec<Change>)],
+) -> impl Iterator<Item = (&'a Loaded, &'a Change)> {
+    planned
+        .iter()
+        .flat_map(|(loaded, changes)| changes.iter().map(move |change| (*loaded, change)))
 }
 
 fn job(of: &Standing, clock: &Clock, at: DateTime<Utc>) -> NewJob {
@@ -128,35 +131,38 @@ fn job(of: &Standing, clock: &Clock, at: DateTime<Utc>) -> NewJob {
 
 async fn write(
     conn: &mut PgConnection,
-    of: &Standing,
-    changes: &[Change],
+    planned: &[(&Loaded, Vec<Change>)],
     jobs: &[Option<Uuid>],
 ) -> Result<(), sqlx::Error> {
-    let each = || changes.iter().map(|change| &change.clock);
-    let states: Vec<&str> = each().map(|clock| clock.state.name()).collect();
-    let promises: Vec<&str> = each().map(|clock| clock.promise.name()).collect();
+    if jobs.is_empty() {
+        return Ok(());
+    }
+    let of = || each(planned).map(|(loaded, _)| loaded.standing);
+    let clocks = || each(planned).map(|(_, change)| &change.clock);
+    let states: Vec<&str> = clocks().map(|clock| clock.state.name()).collect();
+    let promises: Vec<&str> = clocks().map(|clock| clock.promise.name()).collect();
     sqlx::query!(
         r#"-- sla.write
         INSERT INTO fleet.ticket_clocks AS c
             (tenant_id, ticket_id, clock, message_id, state, target_minutes, used_minutes, running_since, due_at, warned, decided_at, job_id)
-        SELECT $1, $2, n.*
-        FROM unnest($3::text[], $4::uuid[], $5::text[], $6::integer[], $7::float8[], $8::timestamptz[], $9::timestamptz[], $10::smallint[], $11::timestamptz[], $12::uuid[]) AS n
+        SELECT n.*
+        FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::uuid[], $5::text[], $6::integer[], $7::float8[], $8::timestamptz[], $9::timestamptz[], $10::smallint[], $11::timestamptz[], $12::uuid[]) AS n
         ON CONFLICT (tenant_id, ticket_id, clock, message_id) DO UPDATE
         SET state = EXCLUDED.state, target_minutes = EXCLUDED.target_minutes, used_minutes = EXCLUDED.used_minutes,
             running_since = EXCLUDED.running_since, due_at = EXCLUDED.due_at, warned = EXCLUDED.warned,
             decided_at = EXCLUDED.decided_at, job_id = EXCLUDED.job_id
         WHERE c.decided_at IS NULL  -- decided once"#,
-        of.tenant.0,
-        of.ticket,
+        &of().map(|it| it.tenant.0).collect::<Vec<_>>(),
+        &of().map(|it| it.ticket).collect::<Vec<_>>(),
         &promises as &[&str],
-        &each().map(|clock| clock.message).collect::<Vec<_>>(),
+        &clocks().map(|clock| clock.message).collect::<Vec<_>>(),
         &states as &[&str],
-        &each().map(|clock| clock.target).collect::<Vec<_>>(),
-        &each().map(|clock| clock.used).collect::<Vec<_>>(),
-        &each().map(|clock| clock.since).collect::<Vec<_>>() as &[Option<DateTime<Utc>>],
-        &each().map(|clock| clock.due).collect::<Vec<_>>() as &[Option<DateTime<Utc>>],
-        &each().map(|clock| clock.warned).collect::<Vec<_>>(),
-        &each().map(|clock| clock.decided).collect::<Vec<_>>() as &[Option<DateTime<Utc>>],
+        &clocks().map(|clock| clock.target).collect::<Vec<_>>(),
+        &clocks().map(|clock| clock.used).collect::<Vec<_>>(),
+        &clocks().map(|clock| clock.since).collect::<Vec<_>>() as &[Option<DateTime<Utc>>],
+        &clocks().map(|clock| clock.due).collect::<Vec<_>>() as &[Option<DateTime<Utc>>],
+        &clocks().map(|clock| clock.warned).collect::<Vec<_>>(),
+        &clocks().map(|clock| clock.decided).collect::<Vec<_>>() as &[Option<DateTime<Utc>>],
         jobs as &[Option<Uuid>],
     )
     .execute(conn)

@@ -1,12 +1,13 @@
 //! Reads a ticket with its clocks, as keeping them needs it.
 
 use chrono::{DateTime, Utc};
-use fleet_queue::TenantId;
+use fleet_queue::JobId;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::escalate::Standing;
 use super::plan::{Clock, Facts, Promise, State};
+use crate::tickets::Key;
 use crate::triage::priority::Priority;
 
 /// Clocks of a ticket that are read: one for each answer that was promised.
@@ -22,8 +23,20 @@ pub(super) struct Loaded {
     pub(super) now: DateTime<Utc>,
 }
 
+impl Loaded {
+    /// The job that waits for a clock's next threshold.
+    pub(super) fn job_of(&self, clock: &Clock) -> Option<JobId> {
+        let known = self
+            .clocks
+            .iter()
+            .find(|(it, _)| (it.promise, it.message) == (clock.promise, clock.message));
+        known.and_then(|(_, job)| *job).map(JobId)
+    }
+}
+
 /// The ticket beside each of its clocks; once, where it has none.
 struct Row {
+    asked: i64,
     client_id: Uuid,
     partner_id: Option<Uuid>,
     escalation_level: i16,
@@ -48,20 +61,22 @@ struct Row {
     job_id: Option<Uuid>,
 }
 
-/// `None` where there is no such ticket.
+/// In the order of asking; `None` where there is no such ticket.
 pub(super) async fn load(
     conn: &mut PgConnection,
-    tenant: TenantId,
-    ticket: Uuid,
-) -> Result<Option<Loaded>, sqlx::Error> {
+    keys: &[Key],
+) -> Result<Vec<Option<Loaded>>, sqlx::Error> {
+    let (tenants, tickets): (Vec<_>, Vec<_>) = keys.iter().map(|key| (key.0.0, key.1)).unzip();
     let rows = sqlx::query_as!(
         Row,
         r#"-- sla.load
-        SELECT t.client_id, t.partner_id, t.escalation_level, t.priority, t.waiting, t.opened_at, t.closed_at, t.first_response_at,
+        SELECT k.ord - 1 AS "asked!", t.client_id, t.partner_id, t.escalation_level, t.priority, t.waiting, t.opened_at, t.closed_at, t.first_response_at,
                fleet.clock() AS "now!", s.last_answer AS "last_answer?", u.message_id AS "message_id?", u.sent_at AS "sent_at?",
                c.clock AS "clock?", c.message_id AS "clock_message?", c.state AS "state?", c.target_minutes AS "target_minutes?",
                c.used_minutes AS "used_minutes?", c.running_since, c.due_at, c.warned AS "warned?", c.decided_at, c.job_id
-        FROM fleet.tickets AS t
+        FROM unnest($1::uuid[], $2::uuid[]) WITH ORDINALITY AS k (tenant_id, ticket_id, ord)
+        CROSS JOIN LATERAL (
+            SELECT x.* FROM fleet.tickets AS x WHERE x.tenant_id = k.tenant_id AND x.ticket_id = k.ticket_id OFFSET 0) AS t
         LEFT JOIN LATERAL (
             SELECT m.sent_at AS last_answer, m.message_id AS last_id FROM fleet.ticket_messages AS m
             WHERE m.tenant_id = t.tenant_id AND m.ticket_id = t.ticket_id AND m.author = 'staff'
@@ -76,30 +91,39 @@ pub(super) async fn load(
               AND ((m.sent_at, m.message_id) > (s.last_answer, s.last_id) OR s.last_answer IS NULL) AND (m.sent_at > d.at OR d.at <= s.last_answer OR d.at IS NULL)
               AND (s.last_answer IS NOT NULL OR d.at IS NOT NULL)
             ORDER BY m.sent_at, m.message_id LIMIT 1) AS u ON true
-        LEFT JOIN fleet.ticket_clocks AS c ON c.tenant_id = t.tenant_id AND c.ticket_id = t.ticket_id
-        WHERE t.tenant_id = $1 AND t.ticket_id = $2
-        ORDER BY c.clock, c.message_id
-        LIMIT $3"#,
-        tenant.0,
-        ticket,
+        LEFT JOIN LATERAL (
+            SELECT * FROM fleet.ticket_clocks AS c WHERE c.tenant_id = t.tenant_id AND c.ticket_id = t.ticket_id
+            ORDER BY c.clock, c.message_id LIMIT $3) AS c ON true
+        ORDER BY k.ord, c.clock, c.message_id"#,
+        &tenants,
+        &tickets,
         CLOCKS,
     )
     .fetch_all(conn)
     .await?;
-    Ok(rows.first().map(|row| Loaded {
-        standing: row.standing(tenant, ticket),
-        priority: Priority::named(&row.priority).unwrap_or_default(),
-        facts: row.facts(),
-        clocks: rows
-            .iter()
-            .filter_map(|row| Some((row.clock()?, row.job_id)))
-            .collect(),
-        now: row.now,
-    }))
+    let mut loaded: Vec<Option<Loaded>> = keys.iter().map(|_| None).collect();
+    for row in rows {
+        let asked = row.asked as usize;
+        let it = loaded[asked].get_or_insert_with(|| row.loaded(keys[asked]));
+        it.clocks
+            .extend(row.clock().map(|clock| (clock, row.job_id)));
+    }
+    Ok(loaded)
 }
 
 impl Row {
-    fn standing(&self, tenant: TenantId, ticket: Uuid) -> Standing {
+    /// The ticket, without its clocks.
+    fn loaded(&self, key: Key) -> Loaded {
+        Loaded {
+            standing: self.standing(key),
+            priority: Priority::named(&self.priority).unwrap_or_default(),
+            facts: self.facts(),
+            clocks: Vec::new(),
+            now: self.now,
+        }
+    }
+
+    fn standing(&self, (tenant, ticket): Key) -> Standing {
         Standing {
             tenant,
             ticket,

@@ -14,5 +14,5 @@ mod plan;
 pub use calendar::Calendar;
 pub use hours::{Holiday, Hours, HoursError, holidays, hours, set_holidays, set_hours};
 pub use keep::Kept;
-pub(crate) use keep::{keep, keep_by};
+pub(crate) use keep::{keep, keep_all};
 pub use plan::{Promise, Targets};
