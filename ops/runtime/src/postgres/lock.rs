@@ -12,7 +12,15 @@ use super::error::PgError;
 /// Holds the folder until dropped.
 #[derive(Debug)]
 pub(super) struct FolderLock {
-    _file: File,
+    file: File,
+}
+
+impl Drop for FolderLock {
+    fn drop(&mut self) {
+        // Not by closing it alone: a process that is being started beside us has a copy of the file until it runs its program, and
+        // would keep the lock for so long. If this fails, closing does it.
+        let _ = self.file.unlock();
+    }
 }
 
 impl FolderLock {
@@ -36,7 +44,7 @@ impl FolderLock {
             Err(TryLockError::Error(e)) => return Err(PgError::folder("lock", &path)(e)),
         }
         sign(&mut file).map_err(PgError::folder("write the lock file", &path))?;
-        Ok(Self { _file: file })
+        Ok(Self { file })
     }
 }
 
@@ -68,6 +76,15 @@ mod tests {
             matches!(&refused, PgError::AlreadyRunning { pid, .. } if *pid == std::process::id()),
             "{refused}"
         );
+        drop(first);
+        FolderLock::take(dir.path()).unwrap();
+    }
+
+    #[test]
+    fn a_copy_of_the_file_in_a_process_that_is_being_started_keeps_nobody_off() {
+        let dir = tempfile::tempdir().unwrap();
+        let first = FolderLock::take(dir.path()).unwrap();
+        let _copy = first.file.try_clone().unwrap();
         drop(first);
         FolderLock::take(dir.path()).unwrap();
     }
