@@ -33,6 +33,11 @@ impl Held {
 /// A ticket by its keys.
 pub(crate) type Key = (TenantId, Uuid);
 
+/// Keys as the columns that a statement takes.
+pub(crate) fn columns(keys: &[Key]) -> (Vec<Uuid>, Vec<Uuid>) {
+    keys.iter().map(|key| (key.0.0, key.1)).unzip()
+}
+
 /// Holds a ticket; `None` where there is none.
 pub(crate) async fn hold(
     conn: &mut PgConnection,
@@ -51,7 +56,7 @@ pub(crate) async fn hold_all(
 ) -> Result<HashMap<Key, Held>, sqlx::Error> {
     let mut keys = keys.to_vec();
     keys.sort_unstable_by_key(|(_, ticket)| *ticket);
-    let (tenants, tickets): (Vec<_>, Vec<_>) = keys.iter().map(|key| (key.0.0, key.1)).unzip();
+    let (tenants, tickets) = columns(&keys);
     let rows = sqlx::query!(
         r#"-- tickets.hold
         SELECT k.ord - 1 AS "key!", t.*
@@ -90,7 +95,7 @@ pub(crate) async fn hold_free(
     conn: &mut PgConnection,
     keys: &[Key],
 ) -> Result<HashSet<Key>, sqlx::Error> {
-    let (tenants, tickets): (Vec<_>, Vec<_>) = keys.iter().map(|key| (key.0.0, key.1)).unzip();
+    let (tenants, tickets) = columns(keys);
     let free = sqlx::query_scalar!(
         r#"-- tickets.hold_free
         SELECT k.ord - 1 AS "key!"

@@ -15,7 +15,7 @@ mod rows;
 
 pub use edit::{Edit, Whose, edit};
 pub use error::TicketError;
-pub(crate) use hold::{Held, Key, hold, hold_all, hold_free};
+pub(crate) use hold::{Held, Key, columns, hold, hold_all, hold_free};
 pub use import::{ImportReport, Refusal, import};
 pub use intake::{Created, MessageText, NewTicket, Outcome, TICKETS_MAX, create};
 pub use message::{Author, NewMessage, Said, say};

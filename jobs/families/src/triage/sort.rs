@@ -58,28 +58,17 @@ pub enum Sorted {
 #[derive(Clone, Debug)]
 pub struct Prepared {
     pub(super) ground: Ground,
-    /// What the second opinion is about; it is worth nothing about another.
-    pub(super) revision: i32,
+    /// About the revision that is to be sorted; it is worth nothing about another.
     pub(super) second: Option<String>,
 }
 
-impl Prepared {
-    /// Without a second opinion.
-    pub(super) fn on(ground: Ground) -> Self {
-        Self {
-            ground,
-            revision: 0,
-            second: None,
-        }
-    }
-}
-
 /// A ticket that is to be sorted, as it is at a revision.
-#[derive(Clone, Debug)]
-pub(super) struct Asked {
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Asked<'a> {
     pub(super) key: Key,
     pub(super) revision: i32,
-    pub(super) prepared: Prepared,
+    pub(super) ground: &'a Ground,
+    pub(super) second: Option<&'a str>,
 }
 
 /// Sorts a ticket at a revision; what was not prepared is found out here, without a second opinion.
@@ -92,12 +81,16 @@ pub async fn sort(
 ) -> Result<Sorted, TicketError> {
     let prepared = match prepared {
         Some(it) => it,
-        None => Prepared::on(ground(conn, tenant).await?),
+        None => Prepared {
+            ground: ground(conn, tenant).await?,
+            second: None,
+        },
     };
     let asked = Asked {
         key: (tenant, ticket),
         revision,
-        prepared,
+        ground: &prepared.ground,
+        second: prepared.second.as_deref(),
     };
     let mut sorted = sort_all(conn, &[asked]).await?;
     Ok(sorted.pop().expect("one answer a ticket"))
@@ -106,12 +99,14 @@ pub async fn sort(
 /// Sorts tickets, each of them once in the list; one answer a ticket, in order.
 pub(super) async fn sort_all(
     conn: &mut PgConnection,
-    asked: &[Asked],
+    asked: &[Asked<'_>],
 ) -> Result<Vec<Sorted>, TicketError> {
     let keys: Vec<Key> = asked.iter().map(|it| it.key).collect();
     let held = hold_all(conn, &keys).await?;
-    let standing = |it: &Asked| due(it, held.get(&it.key));
-    let due = asked.iter().filter_map(|it| Some((it, standing(it).ok()?)));
+    let standing = asked.iter().map(|it| due(it, held.get(&it.key)));
+    let standing: Vec<_> = standing.collect();
+    let due = asked.iter().zip(&standing);
+    let due = due.filter_map(|(it, held)| Some((it, held.ok()?)));
     let mut cases = open(conn, due.collect()).await?;
     for case in &mut cases {
         case.look_up(conn).await?;
@@ -127,11 +122,11 @@ pub(super) async fn sort_all(
     }
     let clocks = cases.iter().map(|case| (case.asked.key, case.ground()));
     sla::keep_all(conn, &clocks.collect::<Vec<_>>(), None).await?;
-    let answer = |it: &Asked| match standing(it) {
+    let answer = |(it, standing): (&Asked<'_>, _)| match standing {
         Ok(_) => answers.remove(&it.key).unwrap_or(GONE),
         Err(why) => Sorted::Skipped { why },
     };
-    Ok(asked.iter().map(answer).collect())
+    Ok(asked.iter().zip(standing).map(answer).collect())
 }
 
 const GONE: Sorted = Sorted::Skipped {
@@ -139,7 +134,7 @@ const GONE: Sorted = Sorted::Skipped {
 };
 
 /// The ticket as it is held, or why it is left as it is.
-fn due<'a>(asked: &Asked, held: Option<&'a Held>) -> Result<&'a Held, &'static str> {
+fn due<'a>(asked: &Asked<'_>, held: Option<&'a Held>) -> Result<&'a Held, &'static str> {
     let held = held.ok_or("the ticket is gone")?;
     if asked.revision < held.revision {
         Err("the customer has said more since; a later job sorts it")
@@ -152,7 +147,7 @@ fn due<'a>(asked: &Asked, held: Option<&'a Held>) -> Result<&'a Held, &'static s
 
 /// A ticket with its decision and what that was made from.
 struct Case<'a> {
-    asked: &'a Asked,
+    asked: &'a Asked<'a>,
     held: &'a Held,
     gathered: Gathered,
     opinion: Opinion,
@@ -164,16 +159,16 @@ struct Case<'a> {
 /// Reads what there is about each, and decides.
 async fn open<'a>(
     conn: &mut PgConnection,
-    due: Vec<(&'a Asked, &'a Held)>,
+    due: Vec<(&'a Asked<'a>, &'a Held)>,
 ) -> Result<Vec<Case<'a>>, TicketError> {
     let of = due.iter().map(|(asked, _)| {
         let (tenant, ticket) = asked.key;
-        (tenant, ticket, &asked.prepared.ground.in_force.settings)
+        (tenant, ticket, &asked.ground.in_force.settings)
     });
     let mut gathered = gather_all(conn, &of.collect::<Vec<_>>()).await?;
     let mut members = Vec::with_capacity(due.len());
     for ((asked, held), gathered) in due.iter().zip(&mut gathered) {
-        let hours = asked.prepared.ground.in_force.settings.duplicate_hours;
+        let hours = asked.ground.in_force.settings.duplicate_hours;
         members.extend(gathered.as_mut().map(|gathered| Member {
             key: asked.key,
             client: held.client,
@@ -188,7 +183,7 @@ async fn open<'a>(
         let opinion = if let Some(category) = &held.said {
             by_person(category)
         } else {
-            let model = asked.prepared.ground.model;
+            let model = asked.ground.model;
             classify(conn, asked.key.0, model, &gathered.text).await?
         };
         cases.push(Case::of(asked, held, gathered, opinion));
@@ -197,16 +192,13 @@ async fn open<'a>(
 }
 
 impl<'a> Case<'a> {
-    fn of(asked: &'a Asked, held: &'a Held, gathered: Gathered, opinion: Opinion) -> Self {
-        let Prepared {
-            ground,
-            revision,
-            second,
-        } = &asked.prepared;
+    fn of(asked: &'a Asked<'a>, held: &'a Held, gathered: Gathered, opinion: Opinion) -> Self {
+        let ground = asked.ground;
+        let second = asked.second.filter(|_| asked.revision == held.revision);
         let decision = decide(&Grounds {
             text: &gathered.text,
             opinion: opinion.clone(),
-            second: second.clone().filter(|_| *revision == held.revision),
+            second: second.map(str::to_owned),
             sender: gathered.sender.clone(),
             partner: gathered.partner,
             settings: &ground.in_force.settings,
@@ -224,7 +216,7 @@ impl<'a> Case<'a> {
     }
 
     fn ground(&self) -> &'a Ground {
-        &self.asked.prepared.ground
+        self.asked.ground
     }
 
     /// Whether the decision is carried out at once.

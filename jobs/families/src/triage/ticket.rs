@@ -100,11 +100,7 @@ async fn prepare(pool: &PgPool, tenant: TenantId, of: &Ticket) -> Result<Prepare
         Some(endpoint) => second_opinion(conn, tenant, of, &ground, endpoint).await?,
         None => None,
     };
-    Ok(Prepared {
-        ground,
-        revision: of.revision,
-        second,
-    })
+    Ok(Prepared { ground, second })
 }
 
 /// Asks elsewhere, if we are not sure. No answer is no opinion.

@@ -15,7 +15,7 @@ use fleet_queue::{Cx, Done, JobError, TenantId};
 use tokio::sync::{Semaphore, oneshot};
 
 use super::ground::grounds;
-use super::sort::{Asked, Prepared, sort_all};
+use super::sort::{Asked, sort_all};
 use super::ticket::Ticket;
 use crate::tickets::{Key, hold_free};
 
@@ -113,10 +113,14 @@ async fn lead(mut group: Vec<Waiting>) -> Result<(), JobError> {
     // Asking elsewhere takes seconds; nobody else waits for that.
     let asks = |tenant| grounds[&tenant].in_force.settings.second_opinion.is_some();
     group.retain(|it| !asks(it.cx.tenant()));
+    if group.is_empty() {
+        return Ok(());
+    }
     let asked = group.iter().map(|it| Asked {
         key: it.key(),
         revision: it.of.revision,
-        prepared: Prepared::on(grounds[&it.cx.tenant()].clone()),
+        ground: &grounds[&it.cx.tenant()],
+        second: None,
     });
     let sorted = sort_all(&mut tx, &asked.collect::<Vec<_>>()).await?;
     let mut ended = Vec::with_capacity(group.len());

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::escalate::Standing;
 use super::plan::{Clock, Facts, Promise, State};
-use crate::tickets::Key;
+use crate::tickets::{Key, columns};
 use crate::triage::priority::Priority;
 
 /// Clocks of a ticket that are read: one for each answer that was promised.
@@ -66,7 +66,7 @@ pub(super) async fn load(
     conn: &mut PgConnection,
     keys: &[Key],
 ) -> Result<Vec<Option<Loaded>>, sqlx::Error> {
-    let (tenants, tickets): (Vec<_>, Vec<_>) = keys.iter().map(|key| (key.0.0, key.1)).unzip();
+    let (tenants, tickets) = columns(keys);
     let rows = sqlx::query_as!(
         Row,
         r#"-- sla.load
