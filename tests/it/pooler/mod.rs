@@ -67,7 +67,7 @@ async fn jobs_are_enqueued_claimed_settled_and_cancelled() {
     until(
         &db,
         "it runs",
-        "SELECT count(*) FROM fleet.job WHERE state = 'running'",
+        "SELECT count(*) FROM fleet.job WHERE state = 'running' AND kind LIKE 'diagnostics.%'",
         1,
     )
     .await;

@@ -66,7 +66,7 @@ async fn i1_a_worker_stopped_past_its_lease_settles_nothing_when_it_wakes() {
     // It wakes as somebody else: the old identity stays dead.
     until(&db, "it is back under a new name", LIVING, 2).await;
     no_effect_is_doubled(&db, 10).await;
-    assert_eq!(db.number("SELECT count(*) FROM fleet.job").await, 0);
+    assert_eq!(db.number(LEFT).await, 0);
     invariants::assert_hold(&db.pool).await;
 }
 
