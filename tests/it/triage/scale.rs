@@ -41,8 +41,20 @@ const ASKED: [&str; 6] = [
 
 /// How many: three hundred, or as many as `FLEET_TRIAGE_BACKLOG` says.
 fn backlog() -> u32 {
-    let asked = std::env::var("FLEET_TRIAGE_BACKLOG").ok();
-    asked.and_then(|text| text.parse().ok()).unwrap_or(300)
+    asked("FLEET_TRIAGE_BACKLOG").unwrap_or(300)
+}
+
+/// The worker has as many handlers as it has by itself, or as `FLEET_TRIAGE_HANDLERS` says.
+fn settings() -> WorkerSettings {
+    let mut settings = WorkerSettings::default();
+    if let Some(handlers) = asked("FLEET_TRIAGE_HANDLERS") {
+        settings.concurrency = handlers;
+    }
+    settings
+}
+
+fn asked<T: std::str::FromStr>(name: &str) -> Option<T> {
+    std::env::var(name).ok()?.parse().ok()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -59,7 +71,7 @@ async fn a_backlog_is_sorted_to_its_last_ticket() {
     let rate = |begun: Instant| f64::from(tickets) / begun.elapsed().as_secs_f64();
     println!("{tickets} tickets taken in, {:.0} a second", rate(begun));
     let begun = Instant::now();
-    let running = start(&desk.db, WorkerSettings::default());
+    let running = start(&desk.db, settings());
     // From its end, where the last one stands: looking costs the same however many there are.
     let unsorted = "SELECT count(*) FROM (SELECT FROM fleet.tickets WHERE triaged_revision IS DISTINCT FROM revision AND status <> 'resolved' ORDER BY opened_at DESC LIMIT 1) AS t";
     within(PATIENCE, "all are sorted", || async {

@@ -11,6 +11,8 @@ use super::text::{TEXT_MAX, Text};
 
 /// Messages of a ticket that are read: its first, for what it is about stands there.
 const MESSAGES: i64 = 10;
+/// Most tickets of a client that are counted as its recent ones.
+const RECENT_MAX: u32 = 100;
 /// Earlier tickets of a client that are compared.
 const COMPARED: i64 = 200;
 
@@ -45,6 +47,9 @@ pub(super) async fn gather_all(
 ) -> Result<Vec<Option<Gathered>>, sqlx::Error> {
     let days = of.iter().map(|(.., it)| it.priority.repeated_days as i32);
     let hours = of.iter().map(|(.., it)| it.duplicate_hours as i32);
+    let repeated = of
+        .iter()
+        .map(|(.., it)| it.priority.repeated.min(RECENT_MAX) as i32);
     let rows = sqlx::query_file!(
         "src/triage/gather.sql",
         &of.iter().map(|(tenant, ..)| tenant.0).collect::<Vec<_>>(),
@@ -54,6 +59,7 @@ pub(super) async fn gather_all(
         TEXT_MAX as i32,
         MESSAGES,
         COMPARED,
+        &repeated.collect::<Vec<_>>(),
     )
     .fetch_all(conn)
     .await?;

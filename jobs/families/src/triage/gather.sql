@@ -8,7 +8,8 @@ SELECT k.ord - 1 AS "ord!", t.opened_at AS "opened!", t.subject AS "subject!: St
            JOIN fleet.tickets AS x ON x.tenant_id = o.tenant_id AND x.ticket_id = o.ticket_id AND x.client_id = t.client_id
            WHERE m.tenant_id = t.tenant_id AND m.ticket_id = t.ticket_id AND m.external_id IS NOT NULL
              AND o.sent_at > m.sent_at - make_interval(hours => k.same_hours)) AS "same_message!"
-FROM unnest($1::uuid[], $2::uuid[], $3::integer[], $4::integer[]) WITH ORDINALITY AS k (tenant_id, ticket_id, repeated_days, same_hours, ord)
+FROM unnest($1::uuid[], $2::uuid[], $3::integer[], $4::integer[], $8::integer[]) WITH ORDINALITY
+     AS k (tenant_id, ticket_id, repeated_days, same_hours, repeated, ord)
 CROSS JOIN LATERAL (
     -- Each by its key: kept as it stands, whatever tables look like when it is planned.
     SELECT x.* FROM fleet.tickets AS x WHERE x.tenant_id = k.tenant_id AND x.ticket_id = k.ticket_id OFFSET 0) AS t
@@ -30,7 +31,7 @@ CROSS JOIN LATERAL (
         SELECT FROM fleet.tickets AS o
         WHERE o.tenant_id = t.tenant_id AND o.client_id = t.client_id
           AND o.opened_at > t.opened_at - make_interval(days => k.repeated_days) AND o.opened_at <= t.opened_at
-        LIMIT 100) AS o) AS r
+        LIMIT k.repeated) AS o) AS r -- more make no difference
 CROSS JOIN LATERAL (
     SELECT COALESCE(array_agg(o.ticket_id), '{}') AS tickets, COALESCE(array_agg(o.simhash), '{}') AS hashes FROM (
         SELECT o.ticket_id, o.simhash FROM fleet.tickets AS o

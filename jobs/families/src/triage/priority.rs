@@ -55,7 +55,7 @@ pub(crate) struct Sender {
     pub(crate) plan: String,
     /// What it spends a month, in millionths.
     pub(crate) monthly_budget_micros: i64,
-    /// Its tickets in the window, this one included.
+    /// Its tickets in the window, this one included; counted only until they are as many as make a difference.
     pub(crate) recent: i64,
 }
 

@@ -2,14 +2,17 @@
 //!
 //! Sorting one takes a dozen statements, and most of what they cost is their setting up, whether for one ticket or for sixteen. So a
 //! handler puts its ticket in line. Whoever gets a turn sorts what waits, its own among it, and tells the others; as long as it does,
-//! new ones gather behind it. Where nothing else is due a ticket has its turn at once and waits for nobody.
+//! new ones gather behind it. Where nothing else is due a ticket has its turn at once and waits for nobody; where tickets come in groups
+//! a leader waits a moment, because those whom the group before kept are about to bring the next.
 //!
 //! What goes wrong with one undoes all of them, and then each is sorted by itself: an error, a claim that no longer stands, a leader
 //! that was stopped in the middle. A ticket that is gone, or that somebody is at, is sorted by itself from the start. So nobody's trouble
 //! costs another more than time.
 
 use std::collections::{HashSet, VecDeque};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use fleet_queue::{Cx, Done, JobError, TenantId};
 use tokio::sync::{Semaphore, oneshot};
@@ -20,7 +23,9 @@ use super::ticket::Ticket;
 use crate::tickets::{Key, hold_free};
 
 /// Most tickets in one transaction: their partners' rows are held until it ends.
-const MOST: usize = 16;
+const MOST: usize = 32;
+/// How long a leader waits for others. A group takes ten times as long.
+const GATHERED: Duration = Duration::from_millis(2);
 /// Transactions at a time: while the database works for one, the model works for another. With three, groups are smaller and a fifth fewer
 /// tickets are sorted on two cores.
 const TURNS: usize = 2;
@@ -30,6 +35,8 @@ const TURNS: usize = 2;
 pub struct Together {
     line: Arc<Mutex<VecDeque<Waiting>>>,
     turns: Arc<Semaphore>,
+    /// Whether the last group had more than one: then the next will have, too.
+    busy: Arc<AtomicBool>,
 }
 
 impl Default for Together {
@@ -37,6 +44,7 @@ impl Default for Together {
         Self {
             line: Arc::default(),
             turns: Arc::new(Semaphore::new(TURNS)),
+            busy: Arc::default(),
         }
     }
 }
@@ -69,7 +77,7 @@ impl Together {
                 biased;
                 done = &mut told => return done.ok(),
                 turn = self.turns.acquire() => {
-                    let group = self.take();
+                    let group = self.gather().await;
                     if group.is_empty() {
                         drop(turn); // another has taken it along
                         return told.await.ok();
@@ -79,6 +87,16 @@ impl Together {
                 }
             }
         }
+    }
+
+    /// The next group: at once where tickets come one by one.
+    async fn gather(&self) -> Vec<Waiting> {
+        if self.busy.load(Ordering::Relaxed) {
+            tokio::time::sleep(GATHERED).await;
+        }
+        let group = self.take();
+        self.busy.store(group.len() > 1, Ordering::Relaxed);
+        group
     }
 
     fn line(&self) -> std::sync::MutexGuard<'_, VecDeque<Waiting>> {
