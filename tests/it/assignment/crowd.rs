@@ -19,6 +19,11 @@ const PARTNERS: i64 = 50;
 /// Clients, unless `FLEET_CROWD` says how many; the figure that was promised is 2000.
 const CLIENTS: i64 = 600;
 
+/// Assigners in all.
+const HANDLERS: usize = 32;
+/// The processes that they are in, unless `FLEET_CROWD_WORKERS` says how many.
+const WORKERS: usize = 4;
+
 /// Slots are just as many as clients weigh: one that is lost, or taken twice, leaves somebody out.
 const MAKE: &str = "
     INSERT INTO fleet.partners (tenant_id, partner_id, name, active_since, max_load)
@@ -30,14 +35,21 @@ const CROWD: &str = "
     SELECT md5('t' || i % 7)::uuid, md5('c' || i)::uuid, 'client ' || i, '2024-01-01' FROM generate_series(1, $1) AS i
     RETURNING tenant_id, client_id";
 
-fn worker(house: &House) -> Process {
-    Process::start(FLEET, &house.db.url, &["worker", "--concurrency", "8"], &[])
+fn number<T: std::str::FromStr<Err: std::fmt::Debug>>(name: &str, otherwise: T) -> T {
+    std::env::var(name).map_or(otherwise, |given| given.parse().unwrap())
+}
+
+fn worker(house: &House, handlers: &str) -> Process {
+    let args = ["worker", "--concurrency", handlers];
+    Process::start(FLEET, &house.db.url, &args, &[])
 }
 
 #[tokio::test]
 async fn thirty_two_assigners_and_a_kill_leave_every_client_one_partner_and_nobody_over() {
     let house = House::open().await;
-    let clients = std::env::var("FLEET_CROWD").map_or(CLIENTS, |given| given.parse().unwrap());
+    let clients = number("FLEET_CROWD", CLIENTS);
+    let processes = number("FLEET_CROWD_WORKERS", WORKERS);
+    let handlers = (HANDLERS / processes).to_string();
     sqlx::query(MAKE)
         .bind(clients)
         .bind(PARTNERS)
@@ -58,7 +70,7 @@ async fn thirty_two_assigners_and_a_kill_leave_every_client_one_partner_and_nobo
         .await
         .unwrap();
     let _scheduler = Process::start(FLEET, &house.db.url, &["scheduler"], &[]);
-    let mut workers: Vec<Process> = (0..4).map(|_| worker(&house)).collect();
+    let mut workers: Vec<Process> = (0..processes).map(|_| worker(&house, &handlers)).collect();
     let scoring = score_meanwhile(&house);
     let assigned = "SELECT count(*) FROM fleet.client_assignments";
     for (share, doomed) in [(4, 0), (2, 1)] {
@@ -67,7 +79,7 @@ async fn thirty_two_assigners_and_a_kill_leave_every_client_one_partner_and_nobo
         })
         .await;
         workers[doomed].kill();
-        workers.push(worker(&house));
+        workers.push(worker(&house, &handlers));
     }
     let left = "SELECT count(*) FROM fleet.job WHERE kind = 'assignment.auto'";
     wait::within(
