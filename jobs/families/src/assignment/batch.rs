@@ -90,6 +90,19 @@ pub struct Batched {
     pub unknown: Vec<Uuid>,
 }
 
+impl Batched {
+    /// With what became of another client.
+    pub(super) fn and(mut self, other: &Self) -> Self {
+        self.assigned += other.assigned;
+        self.pending_approval += other.pending_approval;
+        self.alone += other.alone;
+        self.waiting += other.waiting;
+        self.settled += other.settled;
+        self.passed_up += other.passed_up;
+        self
+    }
+}
+
 impl Job for Batch {
     const KIND: &'static str = "assignment.batch";
     const DESCRIPTION: &'static str =
@@ -122,8 +135,11 @@ impl Job for Batch {
         let rules = rules(&mut conn, run).await?;
         let (rows, last) = self.pick(&mut conn, cx.tenant()).await?;
         let plan = Plan::make(&mut conn, rows, &rules).await?;
-        let mut batched = plan.carry_out(&mut conn, &rules, &cx).await?;
+        // Who waits for a connection must not hold one.
+        drop(conn);
+        let mut batched = plan.carry_out(&rules, &cx).await?;
         batched.unknown = self.unknown(&plan.clients);
+        let mut conn = cx.pool().acquire().await?;
         if let Some(next) = self.next(last, plan.clients.len()) {
             follow_up::enqueue(&mut conn, &next.continuing(cx.tenant())).await?;
         }

@@ -3,10 +3,12 @@
 //!
 //! Clients are solved by weight, the heaviest first, because a slot is as wide as a client: within one weight nothing better exists.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use fleet_queue::{Cx, JobError};
-use sqlx::{Connection, PgConnection};
+use futures::stream::{self, StreamExt, TryStreamExt};
+use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
 use super::assign::{Outcome, settled, take};
@@ -17,18 +19,20 @@ use super::client::{self, Client, ClientError};
 use super::decision::Mode;
 use super::fit::{Desk, Filter, Parts};
 use super::follow_up;
-use super::rationale::{Candidate, Rationale, Rules};
+use super::rationale::{Candidate, Rationale, Rules, SHOWN};
 use super::solve::{Costs, solve};
 
 /// Partners among whom clients are solved.
 const PARTNERS_MAX: i64 = 2000;
+/// Clients that are given their partners at the same time.
+const AT_ONCE: usize = 3;
 
 /// Who should go where.
 pub(super) struct Plan {
     pub(super) clients: Vec<Client>,
     desks: Vec<Desk>,
-    /// By client, the partners that it could go to.
-    open_to: Vec<Vec<usize>>,
+    /// By client, where it could go.
+    open_to: Vec<OpenTo>,
     /// By client, the partner that the optimum gives it.
     chosen: Vec<Option<usize>>,
 }
@@ -48,7 +52,7 @@ impl Plan {
         let (tenants, ids): (Vec<_>, Vec<_>) = clients.iter().map(key).unzip();
         let rivals: HashSet<(usize, Uuid)> =
             rivals(conn, &tenants, &ids).await?.into_iter().collect();
-        let open_to: Vec<Vec<usize>> = clients
+        let open_to: Vec<OpenTo> = clients
             .iter()
             .enumerate()
             .map(|(row, client)| {
@@ -70,24 +74,37 @@ impl Plan {
         })
     }
 
-    pub(super) async fn carry_out(
-        &self,
-        conn: &mut PgConnection,
-        rules: &Rules,
-        cx: &Cx<()>,
-    ) -> Result<Batched, JobError> {
-        let mut done = Batched {
-            clients: self.clients.len(),
+    /// A few clients at a time, each in a transaction of its own: while the database works for one, we do for another.
+    pub(super) async fn carry_out(&self, rules: &Rules, cx: &Cx<()>) -> Result<Batched, JobError> {
+        let (ended, all) = (AtomicU64::new(0), self.clients.len());
+        let each = (0..all).map(async |row| {
+            let one = self.carry_out_one(cx.pool(), row, rules).await?;
+            // Here, and not between them: nobody's transaction stands still while this waits for a connection.
+            let ended = 1 + ended.fetch_add(1, Ordering::Relaxed);
+            cx.progress(ended, all as u64, "assigning").await?;
+            Ok::<_, JobError>(one)
+        });
+        let begun = Batched {
+            clients: all,
             partners: self.desks.len(),
             ..Batched::default()
         };
-        for row in 0..self.clients.len() {
-            let mut tx = conn.begin().await?;
-            self.settle(&mut tx, row, rules, &mut done).await?;
-            tx.commit().await?;
-            cx.progress(row as u64 + 1, self.clients.len() as u64, "assigning")
-                .await?;
-        }
+        let lanes = stream::iter(each).buffer_unordered(AT_ONCE);
+        lanes
+            .try_fold(begun, async |sum, one| Ok(sum.and(&one)))
+            .await
+    }
+
+    async fn carry_out_one(
+        &self,
+        pool: &PgPool,
+        row: usize,
+        rules: &Rules,
+    ) -> Result<Batched, JobError> {
+        let mut done = Batched::default();
+        let mut tx = pool.begin().await?;
+        self.settle(&mut tx, row, rules, &mut done).await?;
+        tx.commit().await?;
         Ok(done)
     }
 
@@ -164,75 +181,73 @@ impl Plan {
     }
 
     fn rationale(&self, client: &Client, row: usize, column: usize, rules: &Rules) -> Rationale {
-        let mut open: Vec<&Desk> = self.open_to[row]
-            .iter()
-            .map(|&at| &self.desks[at])
-            .collect();
-        let score =
-            |desk: &Desk| Parts::of(client, desk, &rules.settings).total(&rules.settings.weights);
-        open.sort_by(|a, b| score(b).total_cmp(&score(a)));
-        let all: Vec<Candidate> = open
-            .iter()
-            .map(|desk| Candidate::of(client, desk, &rules.settings))
-            .collect();
+        let best = self.best(client, row, rules);
+        let of = |at: &usize| Candidate::of(client, &self.desks[*at], &rules.settings);
         let found = Found {
-            desks: open.into_iter().take(5).cloned().collect(),
-            removed: self.removed(client, rules),
+            desks: best.iter().map(|&at| self.desks[at].clone()).collect(),
+            removed: self.open_to[row].removed.clone(),
             looked_at: self.desks.len() as i64,
         };
         let mut rationale = Rationale::begin(client, &found, rules);
-        let chosen = Candidate::of(client, &self.desks[column], &rules.settings);
-        rationale.choose(&chosen, &all, rules.settings.confidence_slope);
+        let others: Vec<Candidate> = best.iter().map(of).collect();
+        rationale.choose(&of(&column), &others, rules.settings.confidence_slope);
         rationale.flags.push("batch".to_owned());
         rationale
     }
 
-    fn removed(&self, client: &Client, rules: &Rules) -> Vec<(Filter, i64)> {
-        let weight = client.weight(&rules.settings);
-        let mut counts: HashMap<Filter, i64> = HashMap::new();
-        for filter in self
-            .desks
-            .iter()
-            .filter_map(|desk| desk.ruled_out(client, weight))
-        {
-            *counts.entry(filter).or_default() += 1;
+    /// The partners with the highest scores for a client, as many as a rationale shows and one more, the best first.
+    fn best(&self, client: &Client, row: usize, rules: &Rules) -> Vec<usize> {
+        let settings = &rules.settings;
+        let score = |at| Parts::of(client, &self.desks[at], settings).total(&settings.weights);
+        let open = self.open_to[row].partners.iter();
+        let mut open: Vec<(f64, usize)> = open.map(|&at| (score(at), at)).collect();
+        let higher = |a: &(f64, usize), b: &(f64, usize)| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1));
+        if open.len() > SHOWN + 1 {
+            open.select_nth_unstable_by(SHOWN, higher);
+            open.truncate(SHOWN + 1);
         }
-        counts.into_iter().collect()
+        open.sort_by(higher);
+        open.into_iter().map(|(_, at)| at).collect()
     }
 }
 
+/// Where a client could go.
+struct OpenTo {
+    partners: Vec<usize>,
+    /// How many each filter removed.
+    removed: Vec<(Filter, i64)>,
+}
+
 /// The partners that a client could go to: for one of high value the senior ones, or else those that stand high.
-fn open_to(
-    client: &Client,
-    desks: &[Desk],
-    rules: &Rules,
-    may: impl Fn(&Desk) -> bool,
-) -> Vec<usize> {
+fn open_to(client: &Client, desks: &[Desk], rules: &Rules, may: impl Fn(&Desk) -> bool) -> OpenTo {
     let weight = client.weight(&rules.settings);
-    let fits = |desk: &Desk| desk.ruled_out(client, weight).is_none() && may(desk);
-    let open: Vec<usize> = (0..desks.len()).filter(|&at| fits(&desks[at])).collect();
-    if !client.is_high_value(&rules.settings) {
-        return open;
+    let (mut partners, mut removed) = (Vec::new(), BTreeMap::new());
+    for (at, desk) in desks.iter().enumerate() {
+        match desk.ruled_out(client, weight) {
+            Some(filter) => *removed.entry(filter).or_default() += 1,
+            None if may(desk) => partners.push(at),
+            None => {}
+        }
     }
-    let senior: Vec<usize> = open
-        .iter()
-        .copied()
-        .filter(|&at| desks[at].is_senior())
-        .collect();
-    if !senior.is_empty() {
-        return senior;
+    if client.is_high_value(&rules.settings) {
+        let share = rules.settings.top_share;
+        if partners.iter().any(|&at| desks[at].is_senior()) {
+            partners.retain(|&at| desks[at].is_senior());
+        } else {
+            partners.retain(|&at| desks[at].is_among_top(share));
+        }
     }
-    let share = rules.settings.top_share;
-    open.into_iter()
-        .filter(|&at| desks[at].is_among_top(share))
-        .collect()
+    OpenTo {
+        partners,
+        removed: removed.into_iter().collect(),
+    }
 }
 
 /// The best partner for each, weight by weight: what the heavier take the lighter find gone.
 fn optimum(
     clients: &[Client],
     desks: &[Desk],
-    open_to: &[Vec<usize>],
+    open_to: &[OpenTo],
     rules: &Rules,
 ) -> Vec<Option<usize>> {
     let settings = &rules.settings;
@@ -264,13 +279,13 @@ fn optimum(
 fn costs(
     clients: &[Client],
     desks: &[Desk],
-    open_to: &[Vec<usize>],
+    open_to: &[OpenTo],
     rules: &Rules,
     rows: &[usize],
 ) -> Costs {
     let mut cells = vec![f64::INFINITY; rows.len() * desks.len()];
     for (at, row) in rows.iter().enumerate() {
-        for &column in &open_to[*row] {
+        for &column in &open_to[*row].partners {
             let parts = Parts::of(&clients[*row], &desks[column], &rules.settings);
             cells[at * desks.len() + column] = -parts.total(&rules.settings.weights);
         }

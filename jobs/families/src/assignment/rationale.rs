@@ -15,7 +15,7 @@ use super::settings::Settings;
 /// Raised when the same figures would lead to another choice.
 const ALGORITHM: &str = "assignment/1";
 /// Candidates that a rationale shows.
-const SHOWN: usize = 5;
+pub(super) const SHOWN: usize = 5;
 
 /// A partner that could have been chosen.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
