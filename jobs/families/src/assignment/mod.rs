@@ -3,7 +3,8 @@
 //! [`fit`] says what rules a partner out and what its score is made of; [`candidates`] looks at all partners in one statement, with
 //! what [`standing`] keeps in step; [`assign`] decides on one client: takes a slot ([`slot`]) of the best partner that has one, asks a
 //! person where it is not sure ([`propose`], keeping a [`reservation`]), or puts the client on the [`waitlist`]. Each decision keeps its
-//! [`rationale`]. [`solve`] finds the best for many at once. What is weighed is [`settings`], rows with history.
+//! [`rationale`]. [`plan`] decides on many clients at once: [`optimum`] says who could go where, [`solve`] finds what is best for all.
+//! What is weighed is [`settings`], rows with history.
 //!
 //! Nobody goes over a cap but by a person's word: the guard is one statement in the database, `fleet.take_slot`, and every way in goes
 //! through it, in the transaction that inserts the row. Locks are taken in one order: client, approval, partners by id.
@@ -26,6 +27,7 @@ mod expire;
 mod fit;
 mod follow_up;
 mod manual;
+mod optimum;
 mod overdue;
 mod partner;
 mod plan;

@@ -1,9 +1,7 @@
 //! Who of many clients should go where, and carrying that out: the optimum is found on what was read at once, without locks; the guard
 //! decides for each client whether it still holds.
-//!
-//! Clients are solved by weight, the heaviest first, because a slot is as wide as a client: within one weight nothing better exists.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use fleet_queue::{Cx, JobError};
@@ -17,10 +15,10 @@ use super::batch::{Batched, Picked};
 use super::candidates::{Found, open_desks, rivals};
 use super::client::{self, Client, ClientError};
 use super::decision::Mode;
-use super::fit::{Desk, Filter, Parts};
+use super::fit::{Desk, Parts};
 use super::follow_up;
+use super::optimum::{OpenTo, open_to, optimum};
 use super::rationale::{Candidate, Rationale, Rules, SHOWN};
-use super::solve::{Costs, solve};
 
 /// Partners among whom clients are solved.
 const PARTNERS_MAX: i64 = 2000;
@@ -209,88 +207,4 @@ impl Plan {
         open.sort_by(higher);
         open.into_iter().map(|(_, at)| at).collect()
     }
-}
-
-/// Where a client could go.
-struct OpenTo {
-    partners: Vec<usize>,
-    /// How many each filter removed.
-    removed: Vec<(Filter, i64)>,
-}
-
-/// The partners that a client could go to: for one of high value the senior ones, or else those that stand high.
-fn open_to(client: &Client, desks: &[Desk], rules: &Rules, may: impl Fn(&Desk) -> bool) -> OpenTo {
-    let weight = client.weight(&rules.settings);
-    let (mut partners, mut removed) = (Vec::new(), BTreeMap::new());
-    for (at, desk) in desks.iter().enumerate() {
-        match desk.ruled_out(client, weight) {
-            Some(filter) => *removed.entry(filter).or_default() += 1,
-            None if may(desk) => partners.push(at),
-            None => {}
-        }
-    }
-    if client.is_high_value(&rules.settings) {
-        let share = rules.settings.top_share;
-        if partners.iter().any(|&at| desks[at].is_senior()) {
-            partners.retain(|&at| desks[at].is_senior());
-        } else {
-            partners.retain(|&at| desks[at].is_among_top(share));
-        }
-    }
-    OpenTo {
-        partners,
-        removed: removed.into_iter().collect(),
-    }
-}
-
-/// The best partner for each, weight by weight: what the heavier take the lighter find gone.
-fn optimum(
-    clients: &[Client],
-    desks: &[Desk],
-    open_to: &[OpenTo],
-    rules: &Rules,
-) -> Vec<Option<usize>> {
-    let settings = &rules.settings;
-    let mut chosen = vec![None; clients.len()];
-    let mut room: Vec<f64> = desks.iter().map(|desk| desk.cap - desk.load).collect();
-    for weight in [2.0, 1.0, 0.5] {
-        let of_weight =
-            |row: &usize| (clients[*row].weight(settings) - weight).abs() < f64::EPSILON;
-        let rows: Vec<usize> = (0..clients.len()).filter(of_weight).collect();
-        if rows.is_empty() {
-            continue;
-        }
-        let slots: Vec<usize> = room
-            .iter()
-            .map(|room| ((room + 0.001) / weight).max(0.0) as usize)
-            .collect();
-        let costs = costs(clients, desks, open_to, rules, &rows);
-        for (row, column) in rows.iter().zip(solve(&costs, &slots)) {
-            chosen[*row] = column;
-            if let Some(column) = column {
-                room[column] -= weight;
-            }
-        }
-    }
-    chosen
-}
-
-/// Minus the scores, for the rows that are asked for.
-fn costs(
-    clients: &[Client],
-    desks: &[Desk],
-    open_to: &[OpenTo],
-    rules: &Rules,
-    rows: &[usize],
-) -> Costs {
-    let mut cells = vec![f64::INFINITY; rows.len() * desks.len()];
-    for (at, row) in rows.iter().enumerate() {
-        for &column in &open_to[*row].partners {
-            let parts = Parts::of(&clients[*row], &desks[column], &rules.settings);
-            cells[at * desks.len() + column] = -parts.total(&rules.settings.weights);
-        }
-    }
-    Costs::of(rows.len(), desks.len(), |row, column| {
-        cells[row * desks.len() + column]
-    })
 }
