@@ -7,6 +7,7 @@ use fleet_queue::transitions::cancel::cancel;
 use fleet_queue::{JobId, ProbeAction};
 use fleet_tests::wait::within;
 use fleet_worker::WorkerSettings;
+use metrics_exporter_prometheus::PrometheusBuilder;
 use uuid::Uuid;
 
 use super::desk::{Desk, LOCKED_OUT, QUESTION, TENANT, UNCLEAR, new_ticket};
@@ -82,7 +83,10 @@ async fn one_that_cannot_be_sorted_fails_alone() {
     );
     let trap = sqlx::raw_sql(sqlx::AssertSqlSafe(trap));
     trap.execute(&desk.db.pool).await.unwrap();
+    let recorder = PrometheusBuilder::new().build_recorder();
+    let counting = metrics::set_default_local_recorder(&recorder);
     run_all(&desk.db).await;
+    drop(counting);
     assert_eq!(desk.db.number(SORTED).await, 7);
     let completed = "SELECT count(*) FROM fleet.job_history WHERE kind = 'triage.ticket' AND state = 'completed' AND attempt = 1";
     assert_eq!(desk.db.number(completed).await, 7, "at the first attempt");
@@ -91,6 +95,16 @@ async fn one_that_cannot_be_sorted_fails_alone() {
     assert_eq!(desk.db.text(waiting).await, tickets[5].to_string());
     let failed = "SELECT string_agg(error, ',') FROM fleet.attempt";
     assert!(desk.db.text(failed).await.contains("a trap"));
+    assert_eq!(decided(&recorder.handle().render()), 7, "once each");
+}
+
+/// The tickets that were counted as decided on.
+fn decided(metrics: &str) -> u64 {
+    let counters = metrics
+        .lines()
+        .filter(|line| line.starts_with("fleet_triage_decided_total{"));
+    let values = counters.map(|line| line.rsplit(' ').next().unwrap().parse::<u64>().unwrap());
+    values.sum()
 }
 
 #[tokio::test]

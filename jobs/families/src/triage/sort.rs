@@ -47,11 +47,24 @@ pub enum Sorted {
     },
     /// A person decides.
     Review {
+        /// What it seems to be about.
+        category: String,
         /// Why.
         why: &'static str,
         /// The approval that waits.
         approval_id: Uuid,
     },
+}
+
+impl Sorted {
+    /// Counts it, once it is committed: what was rolled back is sorted again.
+    pub(super) fn count(&self) {
+        match self {
+            Self::Skipped { .. } => {}
+            Self::Applied { category, .. } => telemetry::triaged(category, true),
+            Self::Review { category, .. } => telemetry::triaged(category, false),
+        }
+    }
 }
 
 /// What was found out before the ticket was held, because it took long.
@@ -275,7 +288,6 @@ async fn write(conn: &mut PgConnection, cases: &[Case<'_>]) -> Result<(), sqlx::
 async fn follow(conn: &mut PgConnection, case: &Case<'_>) -> Result<Sorted, TicketError> {
     let (tenant, ticket) = case.asked.key;
     let decision = &case.decision;
-    telemetry::triaged(&decision.category, decision.review.is_none());
     let Some(why) = decision.review else {
         if case.held.asks {
             // What a person was asked of an earlier revision is answered.
@@ -292,7 +304,12 @@ async fn follow(conn: &mut PgConnection, case: &Case<'_>) -> Result<Sorted, Tick
         });
     };
     let approval_id = ask(conn, case).await?;
-    Ok(Sorted::Review { why, approval_id })
+    let category = decision.category.clone();
+    Ok(Sorted::Review {
+        category,
+        why,
+        approval_id,
+    })
 }
 
 async fn ask(conn: &mut PgConnection, case: &Case<'_>) -> Result<Uuid, sqlx::Error> {

@@ -88,6 +88,7 @@ impl Ticket {
         let sorted = sort(&mut tx, tenant, ticket, self.revision, Some(prepared)).await?;
         let done = cx.settle_in(&mut tx, Some(&sorted)).await?;
         tx.commit().await?;
+        sorted.count();
         Ok(done)
     }
 }

@@ -18,7 +18,7 @@ use fleet_queue::{Cx, Done, JobError, TenantId};
 use tokio::sync::{Semaphore, oneshot};
 
 use super::ground::grounds;
-use super::sort::{Asked, sort_all};
+use super::sort::{Asked, Sorted, sort_all};
 use super::ticket::Ticket;
 use crate::tickets::{Key, hold_free};
 
@@ -147,6 +147,7 @@ async fn lead(mut group: Vec<Waiting>) -> Result<(), JobError> {
     }
     let done = Cx::settle_all_in(&mut tx, ended).await?;
     tx.commit().await?;
+    sorted.iter().for_each(Sorted::count);
     for (it, done) in group.into_iter().zip(done) {
         // Refused where its handler was stopped meanwhile: the worker finds the job ended.
         let _ = it.tell.send(done);
