@@ -35,14 +35,6 @@ async fn until_through(db: &TestDb, what: &str, sql: &'static str, n: i64) {
     .await;
 }
 
-/// Out of attempts it must not be, however slowly the server comes back.
-fn patient(n: usize) -> NewJob {
-    NewJob {
-        max_attempts: 100,
-        ..effect(n, 100)
-    }
-}
-
 #[tokio::test]
 async fn i11_workers_live_through_a_restart_of_the_database() {
     let (server, db) = own_server().await;
@@ -54,7 +46,7 @@ async fn i11_workers_live_through_a_restart_of_the_database() {
     };
     let mut processes = [worker(&db), worker(&db), scheduler(&db)];
     until(&db, "two workers live", LIVING, 2).await;
-    put(&db, &(0..600).map(patient).collect::<Vec<_>>()).await;
+    put(&db, &(0..600).map(|n| effect(n, 100)).collect::<Vec<_>>()).await;
     until_through(
         &db,
         "some are done",
