@@ -10,6 +10,7 @@
 mod broom;
 pub mod conformance;
 pub mod database;
+pub mod environment;
 pub mod hand;
 pub mod invariants;
 pub mod pgbouncer;
@@ -17,5 +18,6 @@ pub mod process;
 pub mod wait;
 
 pub use database::{TestDb, database};
+pub use environment::asked;
 pub use hand::Hand;
 pub use wait::eventually;

@@ -8,7 +8,7 @@ use fleet_jobs::capacity::score_all;
 use fleet_queue::transitions::enqueue::enqueue_many;
 use fleet_queue::{NewJob, TenantId};
 use fleet_tests::process::Process;
-use fleet_tests::{eventually, invariants, wait};
+use fleet_tests::{asked, eventually, invariants, wait};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -35,10 +35,6 @@ const CROWD: &str = "
     SELECT md5('t' || i % 7)::uuid, md5('c' || i)::uuid, 'client ' || i, '2024-01-01' FROM generate_series(1, $1) AS i
     RETURNING tenant_id, client_id";
 
-fn number<T: std::str::FromStr<Err: std::fmt::Debug>>(name: &str, otherwise: T) -> T {
-    std::env::var(name).map_or(otherwise, |given| given.parse().unwrap())
-}
-
 fn worker(house: &House, handlers: &str) -> Process {
     let args = ["worker", "--concurrency", handlers];
     Process::start(FLEET, &house.db.url, &args, &[])
@@ -47,8 +43,8 @@ fn worker(house: &House, handlers: &str) -> Process {
 #[tokio::test]
 async fn thirty_two_assigners_and_a_kill_leave_every_client_one_partner_and_nobody_over() {
     let house = House::open().await;
-    let clients = number("FLEET_CROWD", CLIENTS);
-    let processes = number("FLEET_CROWD_WORKERS", WORKERS);
+    let clients = asked("FLEET_CROWD").unwrap_or(CLIENTS);
+    let processes = asked("FLEET_CROWD_WORKERS").unwrap_or(WORKERS);
     let handlers = (HANDLERS / processes).to_string();
     sqlx::query(MAKE)
         .bind(clients)

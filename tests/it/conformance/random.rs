@@ -7,7 +7,7 @@ use std::fmt::Debug;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use fleet_tests::conformance::{Engine, Op, compare};
-use fleet_tests::{TestDb, database, invariants};
+use fleet_tests::{TestDb, asked, database, invariants};
 use proptest::prelude::Strategy;
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
 use tokio::runtime::Runtime;
@@ -41,13 +41,7 @@ async fn agree(db: &TestDb, engine: &Mutex<Engine>, ops: &[Op]) -> Result<(), St
 
 /// How many cases to play: so many, or as the environment says.
 pub(super) fn cases(usual: u64) -> u64 {
-    from_environment("FLEET_CASES").unwrap_or(usual)
-}
-
-fn from_environment(name: &str) -> Option<u64> {
-    let text = std::env::var(name).ok()?;
-    let number = text.parse();
-    Some(number.unwrap_or_else(|_| panic!("{name} is \"{text}\", a whole number is needed")))
+    asked("FLEET_CASES").unwrap_or(usual)
 }
 
 /// Plays cases, each from a seed of its own, so that a failing one can be played alone.
@@ -59,7 +53,7 @@ pub(super) fn play_cases<S: Strategy>(
     S::Value: Debug,
 {
     let clock = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
-    let first = from_environment("FLEET_SEED").unwrap_or_else(|| clock().as_secs() * 1_000_000);
+    let first = asked("FLEET_SEED").unwrap_or_else(|| clock().as_secs() * 1_000_000);
     for seed in first..first + cases {
         let play = |value| play(value).map_err(TestCaseError::fail);
         if let Err(TestError::Fail(why, case)) = runner(seed).run(strategy, play) {

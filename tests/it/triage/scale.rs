@@ -5,8 +5,8 @@ use std::time::Duration;
 use fleet_jobs::capacity::score_all;
 use fleet_jobs::tickets::{NewTicket, create};
 use fleet_queue::TenantId;
-use fleet_tests::TestDb;
 use fleet_tests::wait::within;
+use fleet_tests::{TestDb, asked};
 use fleet_worker::WorkerSettings;
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -51,10 +51,6 @@ fn settings() -> WorkerSettings {
         settings.concurrency = handlers;
     }
     settings
-}
-
-fn asked<T: std::str::FromStr>(name: &str) -> Option<T> {
-    std::env::var(name).ok()?.parse().ok()
 }
 
 #[tokio::test(flavor = "multi_thread")]
