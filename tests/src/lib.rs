@@ -15,6 +15,7 @@ pub mod hand;
 pub mod invariants;
 pub mod pgbouncer;
 pub mod process;
+pub mod random;
 pub mod wait;
 
 pub use database::{TestDb, database};

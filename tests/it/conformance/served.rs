@@ -11,6 +11,7 @@ use fleet_queue::{Cx, Done, Job, JobError, JobResult, Policy, Registry};
 use fleet_tests::conformance::{
     Board, Draft, End, Engine, Handlers, Model, Op, Script, Surface, serve,
 };
+use fleet_tests::random::{cases, play_cases};
 use fleet_tests::{database, eventually, invariants};
 use fleet_worker::WorkerSettings;
 use proptest::prelude::*;
@@ -18,7 +19,6 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
-use super::random::{cases, play_cases};
 use super::steps::{draft, settled};
 
 const CASES: u64 = 4;
