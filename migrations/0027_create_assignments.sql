@@ -204,69 +204,13 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 $$;
 COMMENT ON FUNCTION fleet.partner_for(uuid, uuid) IS 'Whether a partner works for a tenant, and how much room it has; nothing where the session may not see the tenant, or the partner is another''s.';
 
--- What a choice among ten thousand partners reads stands in one row each, in fleet.partner_capacity: joining it together for every client
--- would cost more than all the rest of an assignment.
+-- What a choice among ten thousand partners reads stands in one row each, in fleet.partner_capacity: so one look finds whatever has changed
+-- since the last (fleet_jobs::assignment::roster).
 COMMENT ON COLUMN fleet.partner_capacity.tier IS 'This, and all that a partner knows and where and for whom it works, is copied for choosing; fleet.partners and the leaderboard say what is so.';
-COMMENT ON COLUMN fleet.partner_capacity.skills IS 'Industries, channels and languages counted together.';
 COMMENT ON COLUMN fleet.partner_capacity.week_share IS 'How many of Monday to Friday it works, 0 to 1.';
 COMMENT ON COLUMN fleet.partner_capacity.opens_utc IS 'Minute of the UTC day at which it opens, as its zone stands: put right every hour. May lie before midnight or after the next.';
 COMMENT ON COLUMN fleet.partner_capacity.open_for IS 'Minutes of its working day.';
-COMMENT ON COLUMN fleet.partner_capacity.points IS 'The score, as room is cap less load, in a type that is quickly reckoned with: ten thousand at a time.';
 COMMENT ON COLUMN fleet.partner_capacity.percentile IS 'Of the run that assignment_standing names; null where it is not ranked there.';
-COMMENT ON COLUMN fleet.partner_capacity.channel_bits IS 'Its channels as numbers by fleet.skill_bits; so its industries, languages and regions.';
-
--- Matching names for every partner and every client costs a third of a choice; matching numbers next to nothing.
-CREATE TABLE fleet.skill_bits (
-    category text NOT NULL CHECK (category IN ('industry', 'channel', 'language', 'region')),
-    name     text NOT NULL,
-    bit      smallint NOT NULL CHECK (bit BETWEEN 0 AND 62),
-    PRIMARY KEY (category, name)
-);
-COMMENT ON TABLE fleet.skill_bits IS 'Which bit stands for which name that a partner has given. A name past the 62nd of its category shares bit 62, and is compared as such as well.';
-CREATE UNIQUE INDEX skill_bits_apart ON fleet.skill_bits (category, bit) WHERE bit < 62;
-
-CREATE FUNCTION fleet.bits_of(p_category text, p_names text[]) RETURNS bigint
-LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-BEGIN
-    -- What no partner ever gave has the bit that none has.
-    RETURN (SELECT COALESCE(bit_or(1::bigint << COALESCE(b.bit, 63)), 0)
-            FROM unnest(p_names) AS n (name) LEFT JOIN fleet.skill_bits AS b ON b.category = p_category AND b.name = n.name);
-END $$;
-COMMENT ON FUNCTION fleet.bits_of(text, text[]) IS 'Names of a category as a number.';
-REVOKE ALL ON FUNCTION fleet.bits_of(text, text[]) FROM PUBLIC;
-
-CREATE FUNCTION fleet.skills_of(partners uuid[]) RETURNS TABLE (partner_id uuid, category text, name text)
-LANGUAGE sql STABLE AS $$
-    SELECT p.partner_id, s.category, n.name
-    FROM fleet.partners AS p
-    CROSS JOIN LATERAL (VALUES ('industry', p.industries), ('channel', p.channels), ('language', p.languages), ('region', p.regions)) AS s (category, names)
-    CROSS JOIN LATERAL unnest(s.names) AS n (name)
-    WHERE p.partner_id = ANY (partners)
-$$;
-COMMENT ON FUNCTION fleet.skills_of(uuid[]) IS 'What these partners know, and where they may keep data, a row a name.';
-REVOKE ALL ON FUNCTION fleet.skills_of(uuid[]) FROM PUBLIC;
-
-CREATE FUNCTION fleet.learn_skills(changed uuid[]) RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-    v_category text;
-    v_names    text[];
-BEGIN
-    FOR v_category, v_names IN
-        SELECT s.category, array_agg(DISTINCT s.name) FROM fleet.skills_of(changed) AS s GROUP BY s.category ORDER BY s.category
-    LOOP
-        IF fleet.bits_of(v_category, v_names) < 0 THEN
-            -- One at a time gives bits out; whoever waited sees what the one before gave. Names are never taken away, so their count is the next.
-            PERFORM pg_advisory_xact_lock(hashtextextended('fleet.skill_bits', 0));
-            INSERT INTO fleet.skill_bits (category, name, bit)
-            SELECT v_category, n.name, LEAST(62, (SELECT count(*) FROM fleet.skill_bits AS b WHERE b.category = v_category) + row_number() OVER (ORDER BY n.name) - 1)
-            FROM unnest(v_names) AS n (name)
-            WHERE NOT EXISTS (SELECT FROM fleet.skill_bits AS b WHERE b.category = v_category AND b.name = n.name);
-        END IF;
-    END LOOP;
-END $$;
-COMMENT ON FUNCTION fleet.learn_skills(uuid[]) IS 'Gives each name that these partners know, and nobody before them, its bit.';
-REVOKE ALL ON FUNCTION fleet.learn_skills(uuid[]) FROM PUBLIC;
 
 CREATE TABLE fleet.assignment_standing (
     tenant_id  uuid NOT NULL DEFAULT '00000000-0000-0000-0000-000000000000' PRIMARY KEY,
@@ -282,20 +226,9 @@ COMMENT ON FUNCTION fleet.utc_minutes(text, timestamptz) IS 'By how much a zone'
 
 CREATE FUNCTION fleet.copy_profiles(changed uuid[]) RETURNS void
 LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-    SELECT fleet.learn_skills(changed);
-    WITH known AS (
-        SELECT s.partner_id, bit_or(1::bigint << b.bit) FILTER (WHERE b.category = 'industry') AS industries,
-               bit_or(1::bigint << b.bit) FILTER (WHERE b.category = 'channel') AS channels,
-               bit_or(1::bigint << b.bit) FILTER (WHERE b.category = 'language') AS languages,
-               bit_or(1::bigint << b.bit) FILTER (WHERE b.category = 'region') AS regions
-        FROM fleet.skills_of(changed) AS s
-        JOIN fleet.skill_bits AS b ON b.category = s.category AND b.name = s.name
-        GROUP BY s.partner_id
-    )
     UPDATE fleet.partner_capacity AS c
     SET tier = p.tier, status = p.status, serves = p.serves, industries = p.industries, channels = p.channels, languages = p.languages,
-        regions = p.regions, industry_bits = COALESCE(k.industries, 0), channel_bits = COALESCE(k.channels, 0),
-        language_bits = COALESCE(k.languages, 0), region_bits = COALESCE(k.regions, 0), skills = cardinality(p.industries) + cardinality(p.channels) + cardinality(p.languages),
+        regions = p.regions,
         week_share = (SELECT count(*) FROM unnest(p.work_days) AS d (day) WHERE d.day <= 5) / 5.0,
         opens_utc = extract(epoch FROM p.opens) / 60 - fleet.utc_minutes(p.zone, fleet.clock()),
         open_for = extract(epoch FROM p.closes - p.opens) / 60,
@@ -303,7 +236,6 @@ LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
                       JOIN fleet.leaderboard_entries AS e ON e.tenant_id = s.tenant_id AND e.run_id = s.run_id
                       WHERE e.subject_id = p.partner_id AND e.subject_tenant_id = s.tenant_id AND e.status = 'ranked')
     FROM fleet.partners AS p
-    LEFT JOIN known AS k ON k.partner_id = p.partner_id
     WHERE c.partner_id = ANY (changed) AND p.partner_id = c.partner_id
 $$;
 COMMENT ON FUNCTION fleet.copy_profiles(uuid[]) IS 'Copies what choosing reads of these partners to their capacities.';
@@ -361,8 +293,6 @@ ALTER TABLE fleet.assignment_decisions ENABLE ROW LEVEL SECURITY;
 ALTER TABLE fleet.assignment_reservations ENABLE ROW LEVEL SECURITY;
 ALTER TABLE fleet.assignment_waitlist ENABLE ROW LEVEL SECURITY;
 ALTER TABLE fleet.assignment_standing ENABLE ROW LEVEL SECURITY;
--- No policy: it names what any tenant's partners know, and only what the owner's functions do with it concerns others.
-ALTER TABLE fleet.skill_bits ENABLE ROW LEVEL SECURITY;
 CREATE POLICY own_tenant ON fleet.assignment_settings USING (fleet.may_see(tenant_id));
 CREATE POLICY own_tenant ON fleet.assignment_decisions USING (fleet.may_see(tenant_id));
 CREATE POLICY own_tenant ON fleet.assignment_reservations USING (fleet.may_see(tenant_id));

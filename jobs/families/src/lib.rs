@@ -21,6 +21,7 @@ use fleet_queue::Registry;
 
 /// Every kind, ready to be run by a worker and offered by the API.
 pub fn registry() -> Registry {
+    let roster = assignment::Roster::default();
     Registry::new()
         .job::<leaderboard::Refresh>(())
         .job::<leaderboard::PromotionReview>(())
@@ -29,9 +30,9 @@ pub fn registry() -> Registry {
         .job::<capacity::Score>(())
         .job::<capacity::ScoreAll>(())
         .job::<capacity::Reconcile>(())
-        .job::<assignment::Auto>(())
-        .job::<assignment::Batch>(())
-        .job::<assignment::Rebalance>(())
+        .job::<assignment::Auto>(roster.clone())
+        .job::<assignment::Batch>(roster.clone())
+        .job::<assignment::Rebalance>(roster)
         .job::<assignment::DetachAll>(())
         .job::<assignment::Transfer>(())
         .job::<assignment::Apply>(())

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use fleet_jobs::assignment::{Outcome, assign_now};
+use fleet_jobs::assignment::{Outcome, Roster, assign_now};
 use fleet_jobs::capacity::score_all;
 use fleet_queue::kinds::register_kinds;
 use fleet_queue::transitions::enqueue::enqueue;
@@ -29,6 +29,7 @@ pub(super) const DOUBLED: &str = "
 
 pub(super) struct House {
     pub(super) db: TestDb,
+    pub(super) roster: Roster,
 }
 
 /// The id that a name stands for.
@@ -46,7 +47,8 @@ impl House {
         let db = database().await;
         let kinds: Vec<_> = fleet_jobs::registry().infos().cloned().collect();
         register_kinds(&mut *db.conn().await, &kinds).await.unwrap();
-        let house = Self { db };
+        let roster = Roster::default();
+        let house = Self { db, roster };
         house.review("never").await;
         house
     }
@@ -105,7 +107,9 @@ impl House {
 
     /// What the fleet decides on a client now.
     pub(super) async fn assign(&self, client: Uuid) -> Outcome {
-        assign_now(&self.db.pool, client).await.unwrap()
+        assign_now(&self.db.pool, &self.roster, client)
+            .await
+            .unwrap()
     }
 
     /// Who looks after the client.

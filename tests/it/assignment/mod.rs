@@ -12,6 +12,7 @@ mod crowd;
 mod house;
 mod moving;
 mod oracle;
+mod roster;
 mod scale;
 mod settings;
 mod skills;

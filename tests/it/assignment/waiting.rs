@@ -147,7 +147,7 @@ async fn room_that_comes_up_while_a_client_is_put_on_the_list_is_not_missed() {
         SELECT fleet.free_slot('616e6e00-0000-0000-0000-000000000000', 1)";
     let mut freeing = house.db.pool.begin().await.unwrap();
     sqlx::raw_sql(free).execute(&mut *freeing).await.unwrap();
-    let deciding = assign_now(&house.db.pool, second);
+    let deciding = assign_now(&house.db.pool, &house.roster, second);
     let committing = async {
         let waits = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
         eventually("the decision waits for whoever makes room", || async {

@@ -3,7 +3,7 @@
 //! Each is run often enough before it is judged that the session's cached plan is the one judged. FLEET_PLANS=full makes the tables as
 //! large as the promise says: 1 million live jobs, 10 million ended, 1,000 tenants; without it they are a twentieth of that.
 
-mod touched;
+pub(crate) mod touched;
 mod verbs;
 
 use fleet_tests::{TestDb, database};

@@ -7,15 +7,15 @@ use sqlx::{Connection, PgConnection, Row};
 
 /// Rows that one transaction read from a table so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Reads {
+pub(crate) struct Reads {
     /// By walking the table, or a partition of it.
-    pub(super) walked: i64,
+    pub(crate) walked: i64,
     /// By an index: its entries, whether or not the rows behind them were looked at.
-    pub(super) fetched: i64,
+    pub(crate) fetched: i64,
 }
 
 /// By table; partitions count as their parent.
-pub(super) type Touched = BTreeMap<String, Reads>;
+pub(crate) type Touched = BTreeMap<String, Reads>;
 
 /// What the transaction under way has touched in schema `fleet`, and whatever of this session's earlier ones is not reported yet.
 async fn so_far(conn: &mut PgConnection) -> Touched {
@@ -37,7 +37,7 @@ async fn so_far(conn: &mut PgConnection) -> Touched {
 }
 
 /// What `verb` touches, in a transaction that is rolled back, so that the next one meets the same tables.
-pub(super) async fn touched_by(
+pub(crate) async fn touched_by(
     conn: &mut PgConnection,
     verb: impl AsyncFnOnce(&mut PgConnection),
 ) -> Touched {

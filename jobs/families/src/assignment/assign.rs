@@ -9,10 +9,11 @@ use uuid::Uuid;
 use super::candidates::{Found, candidates};
 use super::client::Client;
 use super::decision::{self, Decision, Mode};
-use super::fit::Filter;
+use super::desk::Filter;
 use super::overdue::Overdue;
 use super::rationale::{Candidate, Rationale, Rules};
 use super::reservation::{self, End};
+use super::roster::Roster;
 use super::slot::{self, Claim};
 use super::{closing, propose, waitlist};
 use crate::approval;
@@ -85,8 +86,9 @@ pub enum AssignError {
 }
 
 /// What the caller wants of a decision.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub(super) struct Wish<'a> {
+    pub(super) roster: &'a Roster,
     pub(super) mode: Mode,
     /// Partners that are out of the question.
     pub(super) exclude: &'a [Uuid],
@@ -103,15 +105,20 @@ pub(super) async fn assign(
         return Ok(settled);
     }
     let exclude = waitlist::excluded(conn, client, wish.exclude).await?;
+    let settings = &rules.settings;
+    let wish = Wish {
+        exclude: &exclude,
+        ..wish
+    };
     for round in 0..ROUNDS {
-        let found = candidates(conn, client, &rules.settings, &exclude).await?;
+        let found = candidates(conn, wish.roster, client, settings, wish.exclude).await?;
         if found.desks.is_empty() {
-            return wait(conn, client, rules, wish.mode, &exclude).await;
+            return wait(conn, client, rules, wish).await;
         }
         let all: Vec<Candidate> = of(client, &found, rules);
         for (tried, chosen) in all.iter().enumerate() {
             let mut rationale = Rationale::begin(client, &found, rules);
-            rationale.choose(chosen, &all[tried..], rules.settings.confidence_slope);
+            rationale.choose(chosen, &all[tried..], settings.confidence_slope);
             if round + tried > 0 {
                 rationale.flags.push("taken_meanwhile".to_owned());
             }
@@ -222,11 +229,10 @@ async fn wait(
     conn: &mut PgConnection,
     client: &Client,
     rules: &Rules,
-    mode: Mode,
-    exclude: &[Uuid],
+    wish: Wish<'_>,
 ) -> Result<Outcome, AssignError> {
     waitlist::lock(conn).await?;
-    let found = &candidates(conn, client, &rules.settings, exclude).await?;
+    let found = &candidates(conn, wish.roster, client, &rules.settings, wish.exclude).await?;
     if !found.desks.is_empty() {
         // To take it now would be to wait for a partner while whoever holds it may wait for this lock.
         return Err(AssignError::RoomCameUp(client.client_id));
@@ -238,10 +244,19 @@ async fn wait(
     decision::record(
         conn,
         client,
-        &Decision::reasoned(mode, "waitlisted", &rationale),
+        &Decision::reasoned(wish.mode, "waitlisted", &rationale),
     )
     .await?;
-    if waitlist::put(conn, client, rationale.weight, decision_id, &why, exclude).await? {
+    if waitlist::put(
+        conn,
+        client,
+        rationale.weight,
+        decision_id,
+        &why,
+        wish.exclude,
+    )
+    .await?
+    {
         let event = Event {
             kind: "assignment.waitlisted",
             subject: client.client_id,
@@ -250,7 +265,7 @@ async fn wait(
         event::record(conn, client.tenant(), &event).await?;
         Overdue::schedule(conn, client, rules.settings.alert_hours).await?;
     }
-    telemetry::assigned(mode.name(), "waitlisted");
+    telemetry::assigned(wish.mode.name(), "waitlisted");
     Ok(Outcome::Waitlisted { decision_id, why })
 }
 

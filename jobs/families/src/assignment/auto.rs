@@ -18,6 +18,7 @@ use super::client::{self, ClientError};
 use super::decision::Mode;
 use super::follow_up::once;
 use super::rationale::Rules;
+use super::roster::Roster;
 use super::settings::Settings;
 use super::standing;
 use crate::settings::{SettingsError, Versioned};
@@ -80,7 +81,7 @@ impl Job for Auto {
     const DESCRIPTION: &'static str =
         "Gives a client to the partner that fits it best and has room.";
 
-    type Deps = ();
+    type Deps = Roster;
 
     fn policy() -> Policy {
         Policy {
@@ -94,7 +95,7 @@ impl Job for Auto {
         Self::of(Uuid::nil())
     }
 
-    async fn run(self, cx: Cx<()>) -> JobResult {
+    async fn run(self, cx: Cx<Roster>) -> JobResult {
         if self.exclude.len() > EXCLUDED_MAX {
             return Err(JobError::discard(format!(
                 "exclude: has {} partners, at most {EXCLUDED_MAX} are allowed",
@@ -102,6 +103,7 @@ impl Job for Auto {
             )));
         }
         let run = standing::follow(cx.pool()).await?;
+        cx.deps().prepare(cx.pool()).await?;
         if self.force {
             self.take_back(cx.pool(), cx.tenant()).await?;
         }
@@ -111,6 +113,7 @@ impl Job for Auto {
             .map_err(refused)?;
         let rules = rules(&mut tx, run).await?;
         let wish = Wish {
+            roster: cx.deps(),
             mode: Mode::Auto,
             exclude: &self.exclude,
         };
@@ -164,8 +167,13 @@ pub enum AutoError {
 }
 
 /// Decides on one client as the job does, in a transaction of its own: for demo data and for measuring.
-pub async fn assign_now(pool: &PgPool, client: Uuid) -> Result<super::Outcome, AutoError> {
+pub async fn assign_now(
+    pool: &PgPool,
+    roster: &Roster,
+    client: Uuid,
+) -> Result<super::Outcome, AutoError> {
     let run = standing::follow(pool).await?;
+    roster.prepare(pool).await?;
     let mut conn = pool.acquire().await?;
     let mut tx = conn.begin().await?;
     let client = client::lock(&mut tx, client, TenantId::PLATFORM).await?;
@@ -176,6 +184,7 @@ pub async fn assign_now(pool: &PgPool, client: Uuid) -> Result<super::Outcome, A
         run,
     };
     let wish = Wish {
+        roster,
         mode: Mode::Auto,
         exclude: &[],
     };

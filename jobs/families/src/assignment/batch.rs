@@ -20,6 +20,7 @@ use uuid::Uuid;
 use super::auto::rules;
 use super::client::Client;
 use super::plan::Plan;
+use super::roster::Roster;
 use super::{follow_up, standing, waitlist};
 
 /// Clients that are solved together.
@@ -108,7 +109,7 @@ impl Job for Batch {
     const DESCRIPTION: &'static str =
         "Gives many clients partners at once, so that the sum of their scores is the highest.";
 
-    type Deps = ();
+    type Deps = Roster;
 
     fn policy() -> Policy {
         Policy {
@@ -125,16 +126,17 @@ impl Job for Batch {
         }
     }
 
-    async fn run(self, cx: Cx<()>) -> JobResult {
+    async fn run(self, cx: Cx<Roster>) -> JobResult {
         self.check().map_err(JobError::discard)?;
         let run = standing::follow(cx.pool()).await?;
+        cx.deps().prepare(cx.pool()).await?;
         let mut conn = cx.pool().acquire().await?;
         if self.queue == Some(Queue::Waitlist) {
             await_wakers(&mut conn).await?;
         }
         let rules = rules(&mut conn, run).await?;
         let (rows, last) = self.pick(&mut conn, cx.tenant()).await?;
-        let plan = Plan::make(&mut conn, rows, &rules).await?;
+        let plan = Plan::make(&mut conn, cx.deps(), rows, &rules).await?;
         // Who waits for a connection must not hold one.
         drop(conn);
         let mut batched = plan.carry_out(&rules, &cx).await?;

@@ -1,16 +1,19 @@
-//! Who could take a client: one statement over all partners (`candidates.sql`) that rules out, counts why, and orders the rest; and, for a
-//! batch, every partner with room.
+//! Who could take a client: all partners ([`Roster`]) beside what bears on them at this moment, and for a batch those with room.
 
-use chrono::{DateTime, Utc};
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
 use sqlx::PgConnection;
 use uuid::Uuid;
 
+use super::choose::{Barred, best, open_to};
 use super::client::Client;
-use super::fit::{Desk, Filter, opens_at};
+use super::desk::{Desk, Filter};
+use super::roster::Roster;
 use super::settings::Settings;
 
 /// As many candidates as are tried, one after the other, before everything is looked at anew.
-pub(super) const TRIED_MAX: i64 = 10;
+const TRIED_MAX: usize = 10;
 
 /// What a look at all partners found.
 #[derive(Clone, Debug)]
@@ -23,156 +26,120 @@ pub(super) struct Found {
     pub(super) looked_at: i64,
 }
 
-/// A candidate as the statement gives it, with the account of all partners beside it.
-struct Row {
-    partner_id: Option<Uuid>,
-    tenant_id: Option<Uuid>,
-    tier: Option<String>,
-    status: Option<String>,
-    serves: Option<Vec<Uuid>>,
-    industries: Option<Vec<String>>,
-    channels: Option<Vec<String>>,
-    languages: Option<Vec<String>>,
-    regions: Option<Vec<String>>,
-    week_share: Option<f32>,
-    opens_utc: Option<i16>,
-    open_for: Option<i16>,
-    load: Option<f64>,
-    cap: Option<f64>,
-    score: Option<f64>,
-    computed_at: Option<DateTime<Utc>>,
-    percentile: Option<f64>,
-    recent: Option<i64>,
-    filters: Vec<i32>,
-    removed: Vec<i64>,
-    looked_at: i64,
-}
-
-impl Row {
-    fn desk(self) -> Option<Desk> {
-        Some(Desk {
-            partner_id: self.partner_id?,
-            tenant_id: self.tenant_id?,
-            tier: self.tier?,
-            status: self.status?,
-            serves: self.serves,
-            industries: self.industries?,
-            channels: self.channels?,
-            languages: self.languages?,
-            regions: self.regions?,
-            week_share: self.week_share?,
-            opens_utc: self.opens_utc?,
-            open_for: self.open_for?,
-            load: self.load?,
-            cap: self.cap?,
-            score: self.score?,
-            computed_at: self.computed_at?,
-            percentile: self.percentile,
-            recent: self.recent.unwrap_or(0),
-            away: false,
-        })
-    }
+/// All partners at a moment, and to whom some clients cannot go.
+pub(super) struct Field {
+    pub(super) desks: Vec<Desk>,
+    /// By client, partners where a competitor of its is.
+    rivals: Vec<HashSet<Uuid>>,
 }
 
 /// The best partners for a client, and why the others are out of the question.
 pub(super) async fn candidates(
     conn: &mut PgConnection,
+    roster: &Roster,
     client: &Client,
     settings: &Settings,
     exclude: &[Uuid],
 ) -> Result<Found, sqlx::Error> {
-    let rows = sqlx::query_file_as!(
-        Row,
-        "src/assignment/candidates.sql",
-        client.tenant_id,
-        client.client_id,
-        client.industry,
-        &client.channels,
-        &client.languages,
-        client.region,
-        client.weight(settings),
-        exclude,
-        client.is_high_value(settings),
-        settings.unranked_percentile,
-        &settings.weights.list(),
-        f64::from(settings.recent_full),
-        settings.top_share,
-        client.needs() as f64,
-        opens_at(client.ahead),
-        TRIED_MAX,
-    )
-    .fetch_all(conn)
-    .await?;
-    Ok(found(rows))
+    let field = Field::look(conn, roster, std::slice::from_ref(client)).await?;
+    Ok(field.candidates(0, client, settings, exclude))
 }
 
-fn found(rows: Vec<Row>) -> Found {
-    let (mut removed, mut looked_at) = (Vec::new(), 0);
-    if let Some(first) = rows.first() {
-        looked_at = first.looked_at;
-        let filter = |number: i32| Filter::ALL.get(usize::try_from(number - 1).ok()?).copied();
-        let counts = first.filters.iter().zip(&first.removed);
-        removed = counts
-            .filter_map(|(number, count)| Some((filter(*number)?, *count)))
-            .collect();
+impl Field {
+    /// Looks at all partners for these clients.
+    pub(super) async fn look(
+        conn: &mut PgConnection,
+        roster: &Roster,
+        clients: &[Client],
+    ) -> Result<Self, sqlx::Error> {
+        let around = around(conn, clients).await?;
+        let partners = roster.look(conn).await?;
+        let desk = |partner: &Arc<_>| Desk::at(partner, &around.recent, &around.away);
+        Ok(Self {
+            desks: partners.iter().map(desk).collect(),
+            rivals: around.rivals,
+        })
     }
-    Found {
-        desks: rows.into_iter().filter_map(Row::desk).collect(),
-        removed,
-        looked_at,
+
+    /// Only those that are open to somebody, those with the highest score and standing first, at most `limit`.
+    pub(super) fn with_room(mut self, settings: &Settings, limit: usize) -> Self {
+        self.desks.retain(Desk::is_open);
+        let before = |a: &Desk, b: &Desk| {
+            let ids = || a.partner_id.cmp(&b.partner_id);
+            b.promise(settings)
+                .total_cmp(&a.promise(settings))
+                .then_with(ids)
+        };
+        self.desks.sort_by(before);
+        self.desks.truncate(limit);
+        self
+    }
+
+    /// The best partners for the client at this place, and why the others are out of the question.
+    pub(super) fn candidates(
+        &self,
+        place: usize,
+        client: &Client,
+        settings: &Settings,
+        exclude: &[Uuid],
+    ) -> Found {
+        let open = open_to(client, &self.desks, settings, &self.barred(place, exclude));
+        let best = best(client, &self.desks, &open, settings, TRIED_MAX);
+        Found {
+            desks: best.iter().map(|&at| self.desks[at].clone()).collect(),
+            removed: open.removed,
+            looked_at: self.desks.len() as i64,
+        }
+    }
+
+    /// Whom the client at this place cannot go to.
+    pub(super) fn barred(&self, place: usize, exclude: &[Uuid]) -> Barred<'_> {
+        Barred {
+            excluded: exclude.iter().copied().collect(),
+            rivals: &self.rivals[place],
+        }
     }
 }
 
-/// Partners that are open to somebody, those with the highest score and standing first, at most `limit`.
-pub(super) async fn open_desks(
-    conn: &mut PgConnection,
-    settings: &Settings,
-    limit: i64,
-) -> Result<Vec<Desk>, sqlx::Error> {
-    let rows = sqlx::query_as!(
-        Row,
-        r#"-- assignment.open_desks
-        SELECT c.partner_id AS "partner_id?", c.tenant_id AS "tenant_id?", c.tier, c.status, c.serves, c.industries, c.channels, c.languages,
-               c.regions, c.week_share, c.opens_utc, c.open_for, c.load::float8 AS load, c.cap::float8 AS cap, c.score::float8 AS score,
-               c.computed_at AS "computed_at?", c.percentile, n.n AS "recent?", '{}'::integer[] AS "filters!", '{}'::bigint[] AS "removed!", 0::bigint AS "looked_at!"
-        FROM fleet.partner_capacity AS c
-        LEFT JOIN (SELECT a.partner_id, count(*) AS n FROM fleet.client_assignments AS a
-                   WHERE a.started_at > fleet.clock() - interval '24 hours'
-                   GROUP BY a.partner_id) AS n ON n.partner_id = c.partner_id
-        WHERE c.status = 'active' AND c.room >= 0.499 AND NOT EXISTS (
-            SELECT FROM fleet.partner_leaves AS l
-            WHERE l.partner_id = c.partner_id AND l.ends_at > fleet.clock() AND l.starts_at <= fleet.clock()
-              AND (c.tenant_id = '00000000-0000-0000-0000-000000000000' OR l.tenant_id = c.tenant_id))
-        ORDER BY $1 * c.points / 100 + $2 * COALESCE(c.percentile, $3::float8) DESC, c.partner_id
-        LIMIT $4"#,
-        settings.weights.capacity,
-        settings.weights.leaderboard,
-        settings.unranked_percentile,
-        limit,
-    )
-    .fetch_all(conn)
-    .await?;
-    Ok(rows.into_iter().filter_map(Row::desk).collect())
+/// What bears on partners beside what they are.
+struct Around {
+    /// On leave now.
+    away: HashSet<Uuid>,
+    /// Clients that each was given in the last day.
+    recent: HashMap<Uuid, i64>,
+    /// By client, partners where a competitor of its is.
+    rivals: Vec<HashSet<Uuid>>,
 }
 
-/// Where clients cannot go because a competitor is there: pairs of a client's place in the lists and a partner.
-pub(super) async fn rivals(
-    conn: &mut PgConnection,
-    tenants: &[Uuid],
-    clients: &[Uuid],
-) -> Result<Vec<(usize, Uuid)>, sqlx::Error> {
-    let rows = sqlx::query!(
-        r#"-- assignment.rivals
-        SELECT w.place AS "place!", r.partner_id AS "partner_id!"
-        FROM unnest($1::uuid[], $2::uuid[]) WITH ORDINALITY AS w (tenant_id, client_id, place)
-        CROSS JOIN LATERAL fleet.rivals_of(w.tenant_id, w.client_id) AS r"#,
-        tenants,
-        clients,
+async fn around(conn: &mut PgConnection, clients: &[Client]) -> Result<Around, sqlx::Error> {
+    let key = |it: &Client| (it.tenant_id, it.client_id);
+    let (tenants, ids): (Vec<_>, Vec<_>) = clients.iter().map(key).unzip();
+    let row = sqlx::query!(
+        r#"-- assignment.around
+        SELECT ARRAY(SELECT l.partner_id FROM fleet.partner_leaves AS l
+                     JOIN fleet.partners AS p ON p.partner_id = l.partner_id
+                     WHERE l.ends_at > fleet.clock() AND l.starts_at <= fleet.clock()
+                       AND (p.tenant_id = '00000000-0000-0000-0000-000000000000' OR l.tenant_id = p.tenant_id)) AS "away!",
+               n.partners AS "recent!", n.counts AS "counts!", r.places AS "places!", r.partners AS "rivals!"
+        FROM (SELECT COALESCE(array_agg(n.partner_id), '{}') AS partners, COALESCE(array_agg(n.count), '{}') AS counts
+              FROM (SELECT a.partner_id, count(*) AS count FROM fleet.client_assignments AS a
+                    WHERE a.started_at > fleet.clock() - interval '24 hours'
+                    GROUP BY a.partner_id) AS n) AS n
+        CROSS JOIN (SELECT COALESCE(array_agg(w.place), '{}') AS places, COALESCE(array_agg(r.partner_id), '{}') AS partners
+                    FROM unnest($1::uuid[], $2::uuid[]) WITH ORDINALITY AS w (tenant_id, client_id, place)
+                    CROSS JOIN LATERAL fleet.rivals_of(w.tenant_id, w.client_id) AS r) AS r"#,
+        &tenants,
+        &ids,
     )
-    .fetch_all(conn)
+    .fetch_one(conn)
     .await?;
-    Ok(rows
-        .into_iter()
-        .map(|row| (row.place as usize - 1, row.partner_id))
-        .collect())
+    let mut rivals = vec![HashSet::new(); clients.len()];
+    for (place, partner) in row.places.into_iter().zip(row.rivals) {
+        rivals[place as usize - 1].insert(partner);
+    }
+    Ok(Around {
+        away: row.away.into_iter().collect(),
+        recent: row.recent.into_iter().zip(row.counts).collect(),
+        rivals,
+    })
 }

@@ -1,14 +1,12 @@
-//! How well a partner fits a client: what rules it out, and the parts of its score. Pure.
+//! How well a partner fits a client: the parts of its score. Pure.
 //!
-//! The statement that chooses among all partners ([`super::candidates`]) orders them by the same sum; this one is what people read and
-//! what the batch optimizes. A test holds the two together.
+//! One client's choice among all partners, a batch's optimum and what people read rest on the same sum.
 
-use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use uuid::Uuid;
 
 use super::client::Client;
+use super::desk::Desk;
 use super::settings::{Settings, Weights};
 
 /// Minutes of a day.
@@ -17,155 +15,6 @@ const DAY: i32 = 1440;
 const OPENS: i32 = 9 * 60;
 /// Minutes of it.
 const OPEN_FOR: i32 = 8 * 60;
-
-/// A partner, as a choice sees it.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct Desk {
-    pub(super) partner_id: Uuid,
-    pub(super) tenant_id: Uuid,
-    pub(super) tier: String,
-    pub(super) status: String,
-    pub(super) serves: Option<Vec<Uuid>>,
-    pub(super) industries: Vec<String>,
-    pub(super) channels: Vec<String>,
-    pub(super) languages: Vec<String>,
-    pub(super) regions: Vec<String>,
-    pub(super) week_share: f32,
-    pub(super) opens_utc: i16,
-    pub(super) open_for: i16,
-    pub(super) load: f64,
-    pub(super) cap: f64,
-    pub(super) score: f64,
-    pub(super) computed_at: DateTime<Utc>,
-    pub(super) percentile: Option<f64>,
-    pub(super) recent: i64,
-    pub(super) away: bool,
-}
-
-/// Why a partner is out of the question; the first that applies counts.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
-)]
-#[serde(rename_all = "snake_case")]
-pub enum Filter {
-    /// It does not work for the client's tenant.
-    Tenant,
-    /// It is paused, or has left.
-    Inactive,
-    /// The caller, or a person before, would not have it.
-    Excluded,
-    /// It is on leave.
-    OnLeave,
-    /// The client does not fit under its cap.
-    Full,
-    /// It does not know the client's industry.
-    Industry,
-    /// It does not know one of the client's channels.
-    Channel,
-    /// It does not speak one of the client's languages.
-    Language,
-    /// It may not keep data where the client's must stay.
-    Region,
-    /// A competitor is there, and one of the two asked for exclusivity.
-    Exclusivity,
-    /// The client is of high value, and senior partners have room.
-    NotSenior,
-    /// The client is of high value, no senior partner has room, and this one does not stand high enough.
-    NotAmongTop,
-}
-
-impl Filter {
-    /// All of them, each at the number by which the statement calls it, from 1.
-    pub(super) const ALL: [Self; 12] = [
-        Self::Tenant,
-        Self::Inactive,
-        Self::Excluded,
-        Self::OnLeave,
-        Self::Full,
-        Self::Industry,
-        Self::Channel,
-        Self::Language,
-        Self::Region,
-        Self::Exclusivity,
-        Self::NotSenior,
-        Self::NotAmongTop,
-    ];
-
-    /// In words, of several partners.
-    pub(super) fn words(self) -> &'static str {
-        match self {
-            Self::Tenant => "do not work for this tenant",
-            Self::Inactive => "are paused or gone",
-            Self::Excluded => "are excluded",
-            Self::OnLeave => "are on leave",
-            Self::Full => "have no room",
-            Self::Industry => "do not know the industry",
-            Self::Channel => "do not know a channel",
-            Self::Language => "do not speak a language",
-            Self::Region => "may not keep its data",
-            Self::Exclusivity => "serve a competitor",
-            Self::NotSenior => "are not senior",
-            Self::NotAmongTop => "do not stand high enough for its value",
-        }
-    }
-}
-
-impl Desk {
-    pub(super) fn is_senior(&self) -> bool {
-        self.tier == "senior"
-    }
-
-    /// Whether it stands among the first `share` of the board.
-    pub(super) fn is_among_top(&self, share: f64) -> bool {
-        self.percentile
-            .is_some_and(|percentile| percentile > 1.0 - share)
-    }
-
-    /// What rules it out for the client, apart from exclusivity and the order of tiers, which depend on others.
-    pub(super) fn ruled_out(&self, client: &Client, weight: f64) -> Option<Filter> {
-        let has = |list: &[String], wanted: &[String]| wanted.iter().all(|it| list.contains(it));
-        let tenant = client.tenant_id;
-        let rules = [
-            (
-                Filter::Tenant,
-                (self.tenant_id.is_nil() || self.tenant_id == tenant)
-                    && self
-                        .serves
-                        .as_ref()
-                        .is_none_or(|serves| serves.contains(&tenant)),
-            ),
-            (Filter::Inactive, self.status == "active"),
-            (Filter::OnLeave, !self.away),
-            // Loads are hundredths: what fits must not fail for a rounding.
-            (Filter::Full, self.load + weight <= self.cap + 0.001),
-            (
-                Filter::Industry,
-                client
-                    .industry
-                    .as_ref()
-                    .is_none_or(|it| self.industries.contains(it)),
-            ),
-            (Filter::Channel, has(&self.channels, &client.channels)),
-            (Filter::Language, has(&self.languages, &client.languages)),
-            (
-                Filter::Region,
-                self.regions.is_empty()
-                    || client
-                        .region
-                        .as_ref()
-                        .is_none_or(|it| self.regions.contains(it)),
-            ),
-        ];
-        rules
-            .into_iter()
-            .find(|(_, holds)| !holds)
-            .map(|(filter, _)| filter)
-    }
-
-    fn skills(&self) -> usize {
-        self.industries.len() + self.channels.len() + self.languages.len()
-    }
-}
 
 /// The parts of a score, each 0 to 1 before it is weighed.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -191,8 +40,8 @@ impl Parts {
             all => client.needs() as f64 / all as f64,
         };
         Self {
-            capacity: desk.score / 100.0,
-            leaderboard: desk.percentile.unwrap_or(settings.unranked_percentile),
+            capacity: desk.capacity(),
+            leaderboard: desk.leaderboard(settings),
             skills,
             hours: hours(client.ahead, desk),
             recent: (desk.recent as f64 / f64::from(settings.recent_full)).min(1.0),
@@ -209,15 +58,10 @@ impl Parts {
     }
 }
 
-/// The minute of the UTC day at which a client opens whose zone is so far ahead.
-pub(super) fn opens_at(ahead: i32) -> i32 {
-    OPENS - ahead
-}
-
 /// The share of the client's working week that falls into the partner's.
 fn hours(ahead: i32, desk: &Desk) -> f64 {
     // From the client's opening to the partner's next, and from there to the one a day before.
-    let next = (i32::from(desk.opens_utc) - opens_at(ahead)).rem_euclid(DAY);
+    let next = (i32::from(desk.opens_utc) - (OPENS - ahead)).rem_euclid(DAY);
     let common: i32 = [next, next - DAY]
         .into_iter()
         .map(|opens| ((opens + i32::from(desk.open_for)).min(OPEN_FOR) - opens.max(0)).max(0))
@@ -235,83 +79,14 @@ mod tests {
     use proptest::prelude::*;
 
     use super::super::client::tests::plain;
+    use super::super::desk::tests::open;
     use super::*;
-
-    type Change = fn(&mut Desk);
-
-    fn words(list: &[&str]) -> Vec<String> {
-        list.iter().map(|&word| word.to_owned()).collect()
-    }
-
-    /// A partner that takes anybody.
-    fn open() -> Desk {
-        Desk {
-            partner_id: Uuid::from_u128(3),
-            tenant_id: Uuid::nil(),
-            tier: "standard".to_owned(),
-            status: "active".to_owned(),
-            serves: None,
-            industries: words(&["retail"]),
-            channels: words(&["search", "social"]),
-            languages: words(&["en"]),
-            regions: Vec::new(),
-            week_share: 1.0,
-            opens_utc: 540,
-            open_for: 480,
-            load: 3.0,
-            cap: 15.0,
-            score: 60.0,
-            computed_at: DateTime::UNIX_EPOCH,
-            percentile: Some(0.8),
-            recent: 2,
-            away: false,
-        }
-    }
-
-    #[test]
-    fn each_rule_rules_out_by_its_name() {
-        let client = Client {
-            industry: Some("retail".to_owned()),
-            channels: words(&["search"]),
-            languages: words(&["en"]),
-            region: Some("eu".to_owned()),
-            ..plain()
-        };
-        assert_eq!(open().ruled_out(&client, 1.0), None);
-        let cases: [(Filter, Change); 10] = [
-            (Filter::Tenant, |it| it.tenant_id = Uuid::from_u128(9)),
-            (Filter::Tenant, |it| {
-                it.serves = Some(vec![Uuid::from_u128(9)]);
-            }),
-            (Filter::Inactive, |it| it.status = "paused".to_owned()),
-            (Filter::OnLeave, |it| it.away = true),
-            (Filter::Full, |it| it.load = 14.1),
-            (Filter::Industry, |it| it.industries.clear()),
-            (Filter::Channel, |it| it.channels.clear()),
-            (Filter::Language, |it| it.languages = words(&["de"])),
-            (Filter::Region, |it| it.regions = words(&["us"])),
-            (Filter::Tenant, |it| {
-                it.serves = Some(vec![Uuid::from_u128(9)]);
-                it.status = "paused".to_owned();
-            }),
-        ];
-        for (filter, change) in cases {
-            let mut desk = open();
-            change(&mut desk);
-            assert_eq!(desk.ruled_out(&client, 1.0), Some(filter));
-        }
-        let exact = Desk {
-            load: 14.0,
-            ..open()
-        };
-        assert_eq!(exact.ruled_out(&client, 1.0), None, "the last slot is one");
-    }
 
     #[test]
     fn the_parts_are_what_they_are_called() {
         let client = Client {
             industry: Some("retail".to_owned()),
-            channels: words(&["search"]),
+            channels: vec!["search".to_owned()],
             ..plain()
         };
         let settings = Settings::default();
@@ -326,10 +101,7 @@ mod tests {
         assert_eq!(parts, expected);
         let total = 0.45 * 0.6 + 0.35 * 0.8 + 0.15 * 0.5 + 0.05 - 0.10 * 0.4;
         assert!((parts.total(&settings.weights) - total).abs() < 1e-12);
-        let unranked = Desk {
-            percentile: None,
-            ..open()
-        };
+        let unranked = open().with(|it| it.percentile = None);
         assert_eq!(
             Parts::of(&client, &unranked, &settings),
             Parts {
@@ -349,11 +121,7 @@ mod tests {
             (-480, 540 - 600, 1.0, 120.0 * 1.0 / 480.0), // Los Angeles opens at 17:00, Sydney at 23:00 the day before
             (0, 540 - 720, 1.0, 0.0),
         ] {
-            let desk = Desk {
-                opens_utc: opens,
-                week_share: days,
-                ..open()
-            };
+            let desk = open().with(|it| (it.opens_utc, it.week_share) = (opens, days));
             assert!(
                 (hours(ahead, &desk) - share).abs() < 1e-6,
                 "{ahead} {opens}: {}",
@@ -377,10 +145,10 @@ mod tests {
         ) {
             let settings = Settings::default();
             let total = |desk: Desk| Parts::of(&plain(), &desk, &settings).total(&settings.weights);
-            let base = Desk { score, percentile: Some(percentile), recent, ..open() };
+            let base = Desk { recent, ..open() }.with(|it| (it.score, it.percentile) = (score, Some(percentile)));
             let now = total(base.clone());
             prop_assert!(now.is_finite() && (-0.1..=1.0).contains(&now));
-            let freer = Desk { score: (score + more).min(100.0), ..base.clone() };
+            let freer = base.clone().with(|it| it.score = (score + more).min(100.0));
             prop_assert!(total(freer) >= now);
             let busier = Desk { recent: recent + 1, ..base };
             prop_assert!(total(busier) <= now);

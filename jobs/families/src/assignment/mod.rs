@@ -1,7 +1,7 @@
 //! Assignment: which partner looks after which client, decided by figures that a person can read.
 //!
-//! [`fit`] says what rules a partner out and what its score is made of; [`candidates`] looks at all partners in one statement, with
-//! what [`standing`] keeps in step; [`assign`] decides on one client: takes a slot ([`slot`]) of the best partner that has one, asks a
+//! [`desk`] says what rules a partner out and [`fit`] what its score is made of; [`candidates`] looks at all partners, whom [`roster`] keeps at
+//! hand and [`standing`] in step, and [`choose`] finds the best; [`assign`] decides on one client: takes a slot ([`slot`]) of the best partner that has one, asks a
 //! person where it is not sure ([`propose`], keeping a [`reservation`]), or puts the client on the [`waitlist`]. Each decision keeps its
 //! [`rationale`]. [`plan`] decides on many clients at once: [`optimum`] says who could go where, [`solve`] finds what is best for all.
 //! What is weighed is [`settings`], rows with history.
@@ -18,10 +18,12 @@ mod assign;
 mod auto;
 mod batch;
 mod candidates;
+mod choose;
 mod client;
 mod closing;
 mod correct;
 mod decision;
+mod desk;
 mod detach_all;
 mod expire;
 mod fit;
@@ -36,6 +38,7 @@ mod rationale;
 mod read;
 mod rebalance;
 mod reservation;
+mod roster;
 mod said;
 mod settings;
 mod slot;
@@ -50,9 +53,10 @@ pub use auto::{Auto, AutoError, assign_now};
 pub use batch::{Batch, Batched, Place, Queue};
 pub use client::ClientError;
 pub use correct::{Correction, check_correction};
+pub use desk::Filter;
 pub use detach_all::DetachAll;
 pub use expire::Expire;
-pub use fit::{Filter, Parts};
+pub use fit::Parts;
 pub use manual::{ByHand, ByHandError, Made, assign_by_hand};
 pub use overdue::Overdue;
 pub use propose::Proposed;
@@ -60,6 +64,7 @@ pub use rationale::{Candidate, Rationale};
 pub(crate) use read::standing as observe;
 pub use read::{Assignment, Decided, Wanted, list_assignments, list_decisions};
 pub use rebalance::{Rebalance, Rebalanced};
+pub use roster::Roster;
 pub use settings::{Settings, Weights};
 pub use solve::{Costs, solve};
 pub use transfer::Transfer;

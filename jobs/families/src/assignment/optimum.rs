@@ -1,50 +1,13 @@
-//! The best partners for many clients: where each could go, and the solver asked once for each weight. Pure.
+//! The best partners for many clients: the solver is asked once for each weight. Pure.
 //!
 //! The heaviest come first, because a slot is as wide as a client: within one weight nothing better exists.
 
-use std::collections::BTreeMap;
-
+use super::choose::OpenTo;
 use super::client::Client;
-use super::fit::{Desk, Filter, Parts};
+use super::desk::Desk;
+use super::fit::Parts;
 use super::rationale::Rules;
 use super::solve::{Costs, solve};
-
-/// Where a client could go.
-pub(super) struct OpenTo {
-    pub(super) partners: Vec<usize>,
-    /// How many each filter removed.
-    pub(super) removed: Vec<(Filter, i64)>,
-}
-
-/// The partners that a client could go to: for one of high value the senior ones, or else those that stand high.
-pub(super) fn open_to(
-    client: &Client,
-    desks: &[Desk],
-    rules: &Rules,
-    may: impl Fn(&Desk) -> bool,
-) -> OpenTo {
-    let weight = client.weight(&rules.settings);
-    let (mut partners, mut removed) = (Vec::new(), BTreeMap::new());
-    for (at, desk) in desks.iter().enumerate() {
-        match desk.ruled_out(client, weight) {
-            Some(filter) => *removed.entry(filter).or_default() += 1,
-            None if may(desk) => partners.push(at),
-            None => {}
-        }
-    }
-    if client.is_high_value(&rules.settings) {
-        let share = rules.settings.top_share;
-        if partners.iter().any(|&at| desks[at].is_senior()) {
-            partners.retain(|&at| desks[at].is_senior());
-        } else {
-            partners.retain(|&at| desks[at].is_among_top(share));
-        }
-    }
-    OpenTo {
-        partners,
-        removed: removed.into_iter().collect(),
-    }
-}
 
 /// The best partner for each, weight by weight: what the heavier take the lighter find gone.
 pub(super) fn optimum(

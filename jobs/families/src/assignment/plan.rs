@@ -1,27 +1,28 @@
 //! Who of many clients should go where, and carrying that out: the optimum is found on what was read at once, without locks; the guard
 //! decides for each client whether it still holds.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use fleet_queue::{Cx, JobError};
 use futures::stream::{self, StreamExt, TryStreamExt};
 use sqlx::{PgConnection, PgPool};
-use uuid::Uuid;
 
 use super::assign::{Outcome, settled, take};
 use super::auto::{Auto, refused};
 use super::batch::{Batched, Picked};
-use super::candidates::{Found, open_desks, rivals};
+use super::candidates::{Field, Found};
+use super::choose::{OpenTo, best, open_to};
 use super::client::{self, Client, ClientError};
 use super::decision::Mode;
-use super::fit::{Desk, Parts};
+use super::desk::Desk;
 use super::follow_up;
-use super::optimum::{OpenTo, open_to, optimum};
+use super::optimum::optimum;
 use super::rationale::{Candidate, Rationale, Rules, SHOWN};
+use super::roster::Roster;
 
 /// Partners among whom clients are solved.
-const PARTNERS_MAX: i64 = 2000;
+const PARTNERS_MAX: usize = 2000;
 /// Clients that are given their partners at the same time.
 const AT_ONCE: usize = 3;
 
@@ -38,31 +39,23 @@ pub(super) struct Plan {
 impl Plan {
     pub(super) async fn make(
         conn: &mut PgConnection,
+        roster: &Roster,
         picked: Vec<Picked>,
         rules: &Rules,
     ) -> Result<Self, sqlx::Error> {
-        let desks = open_desks(conn, &rules.settings, PARTNERS_MAX).await?;
         let key = |it: &Picked| (it.tenant_id, it.client_id);
         let (tenants, ids): (Vec<_>, Vec<_>) = picked.iter().map(key).unzip();
         let clients = client::read(conn, &tenants, &ids).await?;
         let excluded: HashMap<_, _> = picked.iter().map(|it| (key(it), &it.exclude)).collect();
-        let key = |it: &Client| (it.tenant_id, it.client_id);
-        let (tenants, ids): (Vec<_>, Vec<_>) = clients.iter().map(key).unzip();
-        let rivals: HashSet<(usize, Uuid)> =
-            rivals(conn, &tenants, &ids).await?.into_iter().collect();
-        let open_to: Vec<OpenTo> = clients
-            .iter()
-            .enumerate()
-            .map(|(row, client)| {
-                let not = excluded
-                    .get(&key(client))
-                    .map_or(&[][..], |it| it.as_slice());
-                let may = |desk: &Desk| {
-                    !not.contains(&desk.partner_id) && !rivals.contains(&(row, desk.partner_id))
-                };
-                open_to(client, &desks, rules, may)
-            })
-            .collect();
+        let field = Field::look(conn, roster, &clients).await?;
+        let field = field.with_room(&rules.settings, PARTNERS_MAX);
+        let open_to = |(place, client): (usize, &Client)| {
+            let not = excluded.get(&(client.tenant_id, client.client_id));
+            let barred = field.barred(place, not.map_or(&[], |it| it.as_slice()));
+            open_to(client, &field.desks, &rules.settings, &barred)
+        };
+        let open_to: Vec<OpenTo> = clients.iter().enumerate().map(open_to).collect();
+        let desks = field.desks;
         let chosen = optimum(&clients, &desks, &open_to, rules);
         Ok(Self {
             clients,
@@ -73,7 +66,11 @@ impl Plan {
     }
 
     /// A few clients at a time, each in a transaction of its own: while the database works for one, we do for another.
-    pub(super) async fn carry_out(&self, rules: &Rules, cx: &Cx<()>) -> Result<Batched, JobError> {
+    pub(super) async fn carry_out(
+        &self,
+        rules: &Rules,
+        cx: &Cx<Roster>,
+    ) -> Result<Batched, JobError> {
         let (ended, all) = (AtomicU64::new(0), self.clients.len());
         let each = (0..all).map(async |row| {
             let one = self.carry_out_one(cx.pool(), row, rules).await?;
@@ -175,12 +172,14 @@ impl Plan {
         .execute(conn)
         .await?;
         // Partners beyond those that were solved may have room for it still.
-        Ok(tried.rows_affected() == 1 && (self.desks.len() as i64) < PARTNERS_MAX)
+        Ok(tried.rows_affected() == 1 && self.desks.len() < PARTNERS_MAX)
     }
 
     fn rationale(&self, client: &Client, row: usize, column: usize, rules: &Rules) -> Rationale {
-        let best = self.best(client, row, rules);
-        let of = |at: &usize| Candidate::of(client, &self.desks[*at], &rules.settings);
+        let settings = &rules.settings;
+        // As many as a rationale shows, and one more.
+        let best = best(client, &self.desks, &self.open_to[row], settings, SHOWN + 1);
+        let of = |at: &usize| Candidate::of(client, &self.desks[*at], settings);
         let found = Found {
             desks: best.iter().map(|&at| self.desks[at].clone()).collect(),
             removed: self.open_to[row].removed.clone(),
@@ -188,23 +187,8 @@ impl Plan {
         };
         let mut rationale = Rationale::begin(client, &found, rules);
         let others: Vec<Candidate> = best.iter().map(of).collect();
-        rationale.choose(&of(&column), &others, rules.settings.confidence_slope);
+        rationale.choose(&of(&column), &others, settings.confidence_slope);
         rationale.flags.push("batch".to_owned());
         rationale
-    }
-
-    /// The partners with the highest scores for a client, as many as a rationale shows and one more, the best first.
-    fn best(&self, client: &Client, row: usize, rules: &Rules) -> Vec<usize> {
-        let settings = &rules.settings;
-        let score = |at| Parts::of(client, &self.desks[at], settings).total(&settings.weights);
-        let open = self.open_to[row].partners.iter();
-        let mut open: Vec<(f64, usize)> = open.map(|&at| (score(at), at)).collect();
-        let higher = |a: &(f64, usize), b: &(f64, usize)| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1));
-        if open.len() > SHOWN + 1 {
-            open.select_nth_unstable_by(SHOWN, higher);
-            open.truncate(SHOWN + 1);
-        }
-        open.sort_by(higher);
-        open.into_iter().map(|(_, at)| at).collect()
     }
 }

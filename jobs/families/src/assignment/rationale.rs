@@ -9,7 +9,8 @@ use uuid::Uuid;
 
 use super::candidates::Found;
 use super::client::Client;
-use super::fit::{Desk, Filter, Parts, confidence};
+use super::desk::{Desk, Filter};
+use super::fit::{Parts, confidence};
 use super::settings::Settings;
 
 /// Raised when the same figures would lead to another choice.

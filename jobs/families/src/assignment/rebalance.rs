@@ -15,11 +15,12 @@ use sqlx::{Connection, PgConnection};
 use uuid::Uuid;
 
 use super::auto::{refused, rules};
-use super::candidates::candidates;
+use super::candidates::{Field, candidates};
 use super::client::{self, Client, ClientError};
 use super::decision::{self, Decision, Mode};
 use super::propose::{self, REBALANCE};
 use super::rationale::{Candidate, Rationale, Rules};
+use super::roster::Roster;
 use super::slot::Claim;
 use super::{partner, standing};
 use crate::approval;
@@ -57,7 +58,7 @@ impl Job for Rebalance {
     const DESCRIPTION: &'static str =
         "Proposes which clients of a busy partner others should take over.";
 
-    type Deps = ();
+    type Deps = Roster;
 
     fn policy() -> Policy {
         Policy {
@@ -74,11 +75,12 @@ impl Job for Rebalance {
         }
     }
 
-    async fn run(self, cx: Cx<()>) -> JobResult {
+    async fn run(self, cx: Cx<Roster>) -> JobResult {
         if !(1..=1000).contains(&self.reason.chars().count()) {
             return Err(JobError::discard("reason: must be 1 to 1,000 characters"));
         }
         let run = standing::follow(cx.pool()).await?;
+        cx.deps().prepare(cx.pool()).await?;
         let mut conn = cx.pool().acquire().await?;
         if !is_known(&mut conn, self.partner_id, cx.tenant()).await? {
             let unknown = format!("partner_id: there is no partner {}", self.partner_id);
@@ -93,12 +95,15 @@ impl Job for Rebalance {
         if excess <= 0.0 {
             return Done::output(&done);
         }
-        for (tenant, client) in self.order(&mut conn, &rules).await? {
+        for (tenant, client) in self.order(&mut conn, cx.deps(), &rules).await? {
             if done.relieved >= excess || done.approvals.len() >= PROPOSED_MAX {
                 break;
             }
             let mut tx = conn.begin().await?;
-            if let Some((approval, weight)) = self.propose(&mut tx, tenant, client, &rules).await? {
+            if let Some((approval, weight)) = self
+                .propose(&mut tx, cx.deps(), (tenant, client), &rules)
+                .await?
+            {
                 done.approvals.push(approval);
                 done.relieved += weight;
             }
@@ -113,17 +118,20 @@ impl Rebalance {
     async fn order(
         &self,
         conn: &mut PgConnection,
+        roster: &Roster,
         rules: &Rules,
     ) -> Result<Vec<(Uuid, Uuid)>, JobError> {
         let (tenants, clients) = partner::clients_of(conn, self.partner_id, LOOKED_AT).await?;
+        let clients = client::read(conn, &tenants, &clients).await?;
+        let (field, settings) = (Field::look(conn, roster, &clients).await?, &rules.settings);
         let mut order = Vec::new();
-        for client in client::read(conn, &tenants, &clients).await? {
+        for (place, client) in clients.iter().enumerate() {
             if client.is_proposed || client.partner_id != Some(self.partner_id) {
                 continue;
             }
-            let found = candidates(conn, &client, &rules.settings, &[self.partner_id]).await?;
+            let found = field.candidates(place, client, settings, &[self.partner_id]);
             let best = found.desks.first();
-            let best = best.map(|desk| Candidate::of(&client, desk, &rules.settings).score);
+            let best = best.map(|desk| Candidate::of(client, desk, settings).score);
             order.extend(best.map(|best| (best, client.tenant_id, client.client_id)));
         }
         order.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.2.cmp(&b.2)));
@@ -137,8 +145,8 @@ impl Rebalance {
     async fn propose(
         &self,
         conn: &mut PgConnection,
-        tenant: Uuid,
-        client: Uuid,
+        roster: &Roster,
+        (tenant, client): (Uuid, Uuid),
         rules: &Rules,
     ) -> Result<Option<(Uuid, f64)>, JobError> {
         let client = match client::lock(conn, client, TenantId(tenant)).await {
@@ -149,7 +157,8 @@ impl Rebalance {
         if client.is_proposed || client.partner_id != Some(self.partner_id) {
             return Ok(None);
         }
-        let found = candidates(conn, &client, &rules.settings, &[self.partner_id]).await?;
+        let not = [self.partner_id];
+        let found = candidates(conn, roster, &client, &rules.settings, &not).await?;
         let all: Vec<_> = found
             .desks
             .iter()

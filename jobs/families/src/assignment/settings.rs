@@ -36,20 +36,6 @@ impl Default for Weights {
     }
 }
 
-impl Weights {
-    /// In the order in which the statement that orders candidates takes them.
-    pub(super) fn list(self) -> Vec<f64> {
-        let Self {
-            capacity,
-            leaderboard,
-            skills,
-            hours,
-            recent,
-        } = self;
-        vec![capacity, leaderboard, skills, hours, recent]
-    }
-}
-
 /// Weights and thresholds. What is left out has its default; what is unknown is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
