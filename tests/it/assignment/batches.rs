@@ -122,6 +122,26 @@ async fn who_is_left_out_is_looked_at_alone_and_waits() {
     house.holds().await;
 }
 
+/// It is looked at alone while the batch may still be at work.
+#[tokio::test]
+async fn who_is_left_out_takes_no_slot_that_is_meant_for_another() {
+    let house = House::open().await;
+    house.partner("ann", 40.0, "tier = 'senior'").await;
+    house.score().await;
+    let mut clients = Vec::new();
+    for n in 0..40 {
+        let more = if n < 20 { "" } else { "plan = 'enterprise'" };
+        clients.push(house.client(&format!("c{n}"), more).await);
+    }
+    let (_, told) = run(&house, &of(&clients)).await;
+    assert_eq!(
+        (&told["assigned"], &told["alone"], &told["passed_up"]),
+        (&json!(20), &json!(20), &json!(0)),
+        "{told}"
+    );
+    house.holds().await;
+}
+
 #[tokio::test]
 async fn what_cannot_be_meant_is_discarded_by_name() {
     let house = House::open().await;

@@ -72,22 +72,27 @@ impl Plan {
         cx: &Cx<Roster>,
     ) -> Result<Batched, JobError> {
         let (ended, all) = (AtomicU64::new(0), self.clients.len());
-        let each = (0..all).map(async |row| {
+        let each = async |row| {
             let one = self.carry_out_one(cx.pool(), row, rules).await?;
             // Here, and not between them: nobody's transaction stands still while this waits for a connection.
             let ended = 1 + ended.fetch_add(1, Ordering::Relaxed);
             cx.progress(ended, all as u64, "assigning").await?;
             Ok::<_, JobError>(one)
-        });
-        let begun = Batched {
+        };
+        let mut done = Batched {
             clients: all,
             partners: self.desks.len(),
             ..Batched::default()
         };
-        let lanes = stream::iter(each).buffer_unordered(AT_ONCE);
-        lanes
-            .try_fold(begun, async |sum, one| Ok(sum.and(&one)))
-            .await
+        // Who is left out is looked at alone, perhaps at once: not before everybody has the slot that is meant for it.
+        let (chosen, left_out): (Vec<_>, Vec<_>) =
+            (0..all).partition(|&row| self.chosen[row].is_some());
+        for rows in [chosen, left_out] {
+            let lanes = stream::iter(rows).map(&each).buffer_unordered(AT_ONCE);
+            let and = async |sum: Batched, one| Ok(sum.and(&one));
+            done = lanes.try_fold(done, and).await?;
+        }
+        Ok(done)
     }
 
     async fn carry_out_one(
