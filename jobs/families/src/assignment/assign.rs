@@ -115,7 +115,7 @@ pub(super) async fn assign(
         if found.desks.is_empty() {
             return wait(conn, client, rules, wish).await;
         }
-        let all: Vec<Candidate> = of(client, &found, rules);
+        let all = Candidate::all(client, &found, settings);
         for (tried, chosen) in all.iter().enumerate() {
             let mut rationale = Rationale::begin(client, &found, rules);
             rationale.choose(chosen, &all[tried..], settings.confidence_slope);
@@ -173,12 +173,6 @@ pub(super) async fn lock_all(
         .map(|open| open.partner_id);
     let all: Vec<Uuid> = partners.iter().copied().chain(kept).collect();
     slot::lock(conn, &all).await
-}
-
-/// The candidates, the best first.
-fn of(client: &Client, found: &Found, rules: &Rules) -> Vec<Candidate> {
-    let of = |desk| Candidate::of(client, desk, &rules.settings);
-    found.desks.iter().map(of).collect()
 }
 
 /// Takes a slot of the partner that was chosen, or keeps it for a person's decision. `None`: there is none any more.

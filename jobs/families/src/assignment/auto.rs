@@ -102,8 +102,7 @@ impl Job for Auto {
                 self.exclude.len()
             )));
         }
-        let run = standing::follow(cx.pool()).await?;
-        cx.deps().prepare(cx.pool()).await?;
+        let run = standing::follow(cx.pool(), cx.deps()).await?;
         if self.force {
             self.take_back(cx.pool(), cx.tenant()).await?;
         }
@@ -172,8 +171,7 @@ pub async fn assign_now(
     roster: &Roster,
     client: Uuid,
 ) -> Result<super::Outcome, AutoError> {
-    let run = standing::follow(pool).await?;
-    roster.prepare(pool).await?;
+    let run = standing::follow(pool, roster).await?;
     let mut conn = pool.acquire().await?;
     let mut tx = conn.begin().await?;
     let client = client::lock(&mut tx, client, TenantId::PLATFORM).await?;

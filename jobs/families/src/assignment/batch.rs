@@ -128,8 +128,7 @@ impl Job for Batch {
 
     async fn run(self, cx: Cx<Roster>) -> JobResult {
         self.check().map_err(JobError::discard)?;
-        let run = standing::follow(cx.pool()).await?;
-        cx.deps().prepare(cx.pool()).await?;
+        let run = standing::follow(cx.pool(), cx.deps()).await?;
         let mut conn = cx.pool().acquire().await?;
         if self.queue == Some(Queue::Waitlist) {
             await_wakers(&mut conn).await?;

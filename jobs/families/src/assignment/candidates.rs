@@ -6,7 +6,7 @@ use std::sync::Arc;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::choose::{Barred, best, open_to};
+use super::choose::{Barred, OpenTo, best, open_to};
 use super::client::Client;
 use super::desk::{Desk, Filter};
 use super::roster::Roster;
@@ -24,6 +24,24 @@ pub(super) struct Found {
     pub(super) removed: Vec<(Filter, i64)>,
     /// How many partners there are.
     pub(super) looked_at: i64,
+}
+
+impl Found {
+    /// The best `most` of those that a client could go to.
+    pub(super) fn among(
+        client: &Client,
+        desks: &[Desk],
+        open: &OpenTo,
+        settings: &Settings,
+        most: usize,
+    ) -> Self {
+        let best = best(client, desks, open, settings, most);
+        Self {
+            desks: best.into_iter().map(|at| desks[at].clone()).collect(),
+            removed: open.removed.clone(),
+            looked_at: desks.len() as i64,
+        }
+    }
 }
 
 /// All partners at a moment, and to whom some clients cannot go.
@@ -84,12 +102,7 @@ impl Field {
         exclude: &[Uuid],
     ) -> Found {
         let open = open_to(client, &self.desks, settings, &self.barred(place, exclude));
-        let best = best(client, &self.desks, &open, settings, TRIED_MAX);
-        Found {
-            desks: best.iter().map(|&at| self.desks[at].clone()).collect(),
-            removed: open.removed,
-            looked_at: self.desks.len() as i64,
-        }
+        Found::among(client, &self.desks, &open, settings, TRIED_MAX)
     }
 
     /// Whom the client at this place cannot go to.

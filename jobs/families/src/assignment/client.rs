@@ -6,6 +6,15 @@ use uuid::Uuid;
 
 use super::settings::Settings;
 
+/// What a client of high value adds to a partner's load.
+const HIGH_VALUE: f64 = 2.0;
+/// What any other adds.
+const STANDARD: f64 = 1.0;
+/// What one adds, of whatever value, that needs little any more.
+pub(super) const DORMANT: f64 = 0.5;
+/// All of them, the heaviest first.
+pub(super) const WEIGHTS: [f64; 3] = [HIGH_VALUE, STANDARD, DORMANT];
+
 /// A client, as an assignment sees it.
 #[derive(Clone, Debug, PartialEq)]
 #[expect(clippy::struct_field_names, reason = "columns, as they are called")]
@@ -59,11 +68,11 @@ impl Client {
     /// What it adds to a partner's load.
     pub(super) fn weight(&self, settings: &Settings) -> f64 {
         if self.status == "dormant" {
-            0.5
+            DORMANT
         } else if self.is_high_value(settings) {
-            2.0
+            HIGH_VALUE
         } else {
-            1.0
+            STANDARD
         }
     }
 

@@ -10,11 +10,8 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::choose::Barred;
-use super::client::Client;
+use super::client::{Client, DORMANT};
 use super::settings::Settings;
-
-/// What a client weighs at least.
-const LIGHTEST: f64 = 0.5;
 
 /// A partner, as it stands in its capacity's row.
 #[derive(Clone, Debug, PartialEq)]
@@ -133,9 +130,9 @@ impl Desk {
             .is_some_and(|percentile| percentile > 1.0 - share)
     }
 
-    /// Whether anybody at all could be given to it.
+    /// Whether anybody at all could be given to it, the lightest client at least.
     pub(super) fn is_open(&self) -> bool {
-        self.status == "active" && !self.away && self.fits(LIGHTEST)
+        self.status == "active" && !self.away && self.fits(DORMANT)
     }
 
     /// What of its score does not depend on the client, but for how recently it was given others.

@@ -3,7 +3,7 @@
 //! The heaviest come first, because a slot is as wide as a client: within one weight nothing better exists.
 
 use super::choose::OpenTo;
-use super::client::Client;
+use super::client::{Client, WEIGHTS};
 use super::desk::Desk;
 use super::fit::Parts;
 use super::rationale::Rules;
@@ -19,7 +19,7 @@ pub(super) fn optimum(
     let settings = &rules.settings;
     let mut chosen = vec![None; clients.len()];
     let mut room: Vec<f64> = desks.iter().map(|desk| desk.cap - desk.load).collect();
-    for weight in [2.0, 1.0, 0.5] {
+    for weight in WEIGHTS {
         let of_weight =
             |row: &usize| (clients[*row].weight(settings) - weight).abs() < f64::EPSILON;
         let rows: Vec<usize> = (0..clients.len()).filter(of_weight).collect();

@@ -12,7 +12,7 @@ use super::assign::{Outcome, settled, take};
 use super::auto::{Auto, refused};
 use super::batch::{Batched, Picked};
 use super::candidates::{Field, Found};
-use super::choose::{OpenTo, best, open_to};
+use super::choose::{OpenTo, open_to};
 use super::client::{self, Client, ClientError};
 use super::decision::Mode;
 use super::desk::Desk;
@@ -183,16 +183,12 @@ impl Plan {
     fn rationale(&self, client: &Client, row: usize, column: usize, rules: &Rules) -> Rationale {
         let settings = &rules.settings;
         // As many as a rationale shows, and one more.
-        let best = best(client, &self.desks, &self.open_to[row], settings, SHOWN + 1);
-        let of = |at: &usize| Candidate::of(client, &self.desks[*at], settings);
-        let found = Found {
-            desks: best.iter().map(|&at| self.desks[at].clone()).collect(),
-            removed: self.open_to[row].removed.clone(),
-            looked_at: self.desks.len() as i64,
-        };
+        let open = &self.open_to[row];
+        let found = Found::among(client, &self.desks, open, settings, SHOWN + 1);
         let mut rationale = Rationale::begin(client, &found, rules);
-        let others: Vec<Candidate> = best.iter().map(of).collect();
-        rationale.choose(&of(&column), &others, settings.confidence_slope);
+        let chosen = Candidate::of(client, &self.desks[column], settings);
+        let others = Candidate::all(client, &found, settings);
+        rationale.choose(&chosen, &others, settings.confidence_slope);
         rationale.flags.push("batch".to_owned());
         rationale
     }

@@ -96,6 +96,12 @@ impl Candidate {
             capacity_computed_at: desk.computed_at,
         }
     }
+
+    /// All that were found, the best first.
+    pub(super) fn all(client: &Client, found: &Found, settings: &Settings) -> Vec<Self> {
+        let of = |desk| Self::of(client, desk, settings);
+        found.desks.iter().map(of).collect()
+    }
 }
 
 impl Rationale {

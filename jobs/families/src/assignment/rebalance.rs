@@ -79,8 +79,7 @@ impl Job for Rebalance {
         if !(1..=1000).contains(&self.reason.chars().count()) {
             return Err(JobError::discard("reason: must be 1 to 1,000 characters"));
         }
-        let run = standing::follow(cx.pool()).await?;
-        cx.deps().prepare(cx.pool()).await?;
+        let run = standing::follow(cx.pool(), cx.deps()).await?;
         let mut conn = cx.pool().acquire().await?;
         if !is_known(&mut conn, self.partner_id, cx.tenant()).await? {
             let unknown = format!("partner_id: there is no partner {}", self.partner_id);
@@ -159,11 +158,7 @@ impl Rebalance {
         }
         let not = [self.partner_id];
         let found = candidates(conn, roster, &client, &rules.settings, &not).await?;
-        let all: Vec<_> = found
-            .desks
-            .iter()
-            .map(|desk| Candidate::of(&client, desk, &rules.settings))
-            .collect();
+        let all = Candidate::all(&client, &found, &rules.settings);
         let Some(best) = all.first() else {
             return Ok(None);
         };

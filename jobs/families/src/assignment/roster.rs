@@ -27,19 +27,16 @@ pub(super) type Partners = Arc<Vec<Arc<Partner>>>;
 #[derive(Clone)]
 pub struct Roster {
     fresh: Duration,
-    kept: Arc<Mutex<Option<Arc<Kept>>>>,
+    kept: Arc<Mutex<Option<Arc<Seen>>>>,
     preparing: Arc<tokio::sync::Mutex<()>>,
-}
-
-struct Kept {
-    seen: Seen,
-    seen_at: Instant,
-    /// When all of it was read last.
-    whole_at: Instant,
 }
 
 /// What a look saw.
 struct Seen {
+    /// When it began.
+    at: Instant,
+    /// When the last began that read everybody.
+    whole_at: Instant,
     /// The first transaction whose rows may have been missed.
     below: String,
     /// When the server started that answered.
@@ -66,43 +63,27 @@ impl Roster {
     /// Brings what is kept up to date, where that is some time ago: looks rely on it. On a connection of its own, because what a
     /// transaction has written may never have been.
     pub async fn prepare(&self, pool: &PgPool) -> Result<(), sqlx::Error> {
-        let is_fresh = |it: &Arc<Kept>| it.seen_at.elapsed() < self.fresh;
-        if self.kept().as_ref().is_some_and(is_fresh) {
+        if self.is_fresh() {
             return Ok(());
         }
         let _one = self.preparing.lock().await;
-        let kept = self.kept();
-        if kept.as_ref().is_some_and(is_fresh) {
+        if self.is_fresh() {
             return Ok(());
         }
-        let conn = &mut *pool.acquire().await?;
-        let now = Instant::now();
-        let (seen, whole_at) = match follow(conn, kept.as_deref()).await? {
-            Some((seen, since)) => (seen, since),
-            None => (whole(conn).await?, now),
-        };
-        let kept = Kept {
-            seen,
-            seen_at: now,
-            whole_at,
-        };
-        *self.lock() = Some(Arc::new(kept));
+        let seen = see(&mut *pool.acquire().await?, self.kept().as_deref()).await?;
+        *self.lock() = Some(Arc::new(seen));
         Ok(())
     }
 
     /// All partners, as a statement over all of them would find them now.
     pub(super) async fn look(&self, conn: &mut PgConnection) -> Result<Partners, sqlx::Error> {
-        let seen = match follow(conn, self.kept().as_deref()).await? {
-            Some((seen, _)) => seen,
-            None => whole(conn).await?,
-        };
-        Ok(seen.partners)
+        Ok(see(conn, self.kept().as_deref()).await?.partners)
     }
 
     /// The partners of whom a look differs from what the table says: none, or there is an error here.
     pub async fn strays(&self, conn: &mut PgConnection) -> Result<Vec<Uuid>, sqlx::Error> {
         let seen = self.look(conn).await?;
-        let there = whole(conn).await?.partners;
+        let there = see(conn, None).await?.partners;
         let only_in = |one: &Partners, other: &Partners| -> Vec<Uuid> {
             let one = one.iter().filter(|it| !other.contains(it));
             one.map(|it| it.partner_id).collect()
@@ -112,59 +93,36 @@ impl Roster {
         Ok(strays)
     }
 
-    fn kept(&self) -> Option<Arc<Kept>> {
-        let lasts = |it: &Arc<Kept>| it.whole_at.elapsed() < LASTS;
+    fn is_fresh(&self) -> bool {
+        self.kept().is_some_and(|it| it.at.elapsed() < self.fresh)
+    }
+
+    fn kept(&self) -> Option<Arc<Seen>> {
+        let lasts = |it: &Arc<Seen>| it.whole_at.elapsed() < LASTS;
         self.lock().clone().filter(lasts)
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Arc<Kept>>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Arc<Seen>>> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-async fn whole(conn: &mut PgConnection) -> Result<Seen, sqlx::Error> {
-    let told = read(conn, None).await?;
-    Ok(told.beside(&Arc::default()))
-}
-
-/// What there is now beside what is kept, and since when; `None` where that cannot be told.
-async fn follow(
-    conn: &mut PgConnection,
-    kept: Option<&Kept>,
-) -> Result<Option<(Seen, Instant)>, sqlx::Error> {
-    let Some(kept) = kept else {
-        return Ok(None);
-    };
-    let told = read(conn, Some(&kept.seen.below)).await?;
-    let count = told.count;
-    let seen = told.beside(&kept.seen.partners);
-    let holds = seen.server == kept.seen.server && seen.partners.len() == count;
-    Ok(holds.then_some((seen, kept.whole_at)))
-}
-
-/// What was read.
-struct Told {
-    below: String,
-    server: DateTime<Utc>,
-    /// How many partners there are.
-    count: usize,
-    changed: Vec<Arc<Partner>>,
-}
-
-impl Told {
-    fn beside(self, known: &Partners) -> Seen {
-        Seen {
-            below: self.below,
-            server: self.server,
-            partners: merged(known, self.changed),
+/// All partners now, beside those that are kept where these can be relied on.
+async fn see(conn: &mut PgConnection, kept: Option<&Seen>) -> Result<Seen, sqlx::Error> {
+    if let Some(kept) = kept {
+        let (seen, count) = read(conn, Some(kept)).await?;
+        if seen.server == kept.server && seen.partners.len() == count {
+            return Ok(seen);
         }
     }
+    let (seen, _) = read(conn, None).await?;
+    Ok(seen)
 }
 
 /// The partners with some of them changed.
-fn merged(known: &Partners, mut changed: Vec<Arc<Partner>>) -> Partners {
+fn merged(known: Partners, mut changed: Vec<Arc<Partner>>) -> Partners {
     if changed.is_empty() {
-        return Arc::clone(known);
+        return known;
     }
     // Of two with an id the sort leaves the first in front.
     changed.extend(known.iter().cloned());
@@ -222,8 +180,9 @@ impl Row {
     }
 }
 
-/// What transactions from this one on have written; everything, where there is none.
-async fn read(conn: &mut PgConnection, since: Option<&str>) -> Result<Told, sqlx::Error> {
+/// What was written since then beside what is kept, and how many partners there are; everybody, where nothing is kept.
+async fn read(conn: &mut PgConnection, kept: Option<&Seen>) -> Result<(Seen, usize), sqlx::Error> {
+    let at = Instant::now();
     let rows = sqlx::query_as!(
         Row,
         r#"-- assignment.roster
@@ -234,23 +193,21 @@ async fn read(conn: &mut PgConnection, since: Option<&str>) -> Result<Told, sqlx
         FROM (SELECT count(*) AS count, pg_snapshot_xmin(pg_current_snapshot())::xid::text AS below, pg_postmaster_start_time() AS server
               FROM fleet.partner_capacity) AS k
         LEFT JOIN fleet.partner_capacity AS c ON age(c.xmin) <= (SELECT COALESCE(age($1::text::xid), 2147483647))"#,
-        since,
+        kept.map(|it| it.below.as_str()),
     )
     .fetch_all(conn)
     .await?;
-    told(rows)
-}
-
-fn told(rows: Vec<Row>) -> Result<Told, sqlx::Error> {
     let first = rows.first().ok_or(sqlx::Error::RowNotFound)?;
-    Ok(Told {
-        below: first.below.clone(),
-        server: first.server,
-        count: usize::try_from(first.count).unwrap_or_default(),
-        changed: rows
-            .into_iter()
-            .filter_map(Row::partner)
-            .map(Arc::new)
-            .collect(),
-    })
+    let count = usize::try_from(first.count).unwrap_or_default();
+    let (below, server) = (first.below.clone(), first.server);
+    let known = kept.map(|it| Arc::clone(&it.partners)).unwrap_or_default();
+    let changed = rows.into_iter().filter_map(Row::partner).map(Arc::new);
+    let seen = Seen {
+        at,
+        whole_at: kept.map_or(at, |it| it.whole_at),
+        below,
+        server,
+        partners: merged(known, changed.collect()),
+    };
+    Ok((seen, count))
 }

@@ -6,8 +6,16 @@
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
-/// The run that percentiles are of; none where no board of partners was published yet.
-pub(super) async fn follow(pool: &PgPool) -> Result<Option<Uuid>, sqlx::Error> {
+use super::roster::Roster;
+
+/// Keeps all that a choice rests on in step, and says which run percentiles are of; none where no board of partners was published yet.
+pub(super) async fn follow(pool: &PgPool, roster: &Roster) -> Result<Option<Uuid>, sqlx::Error> {
+    let run = follow_board(pool).await?;
+    roster.prepare(pool).await?;
+    Ok(run)
+}
+
+async fn follow_board(pool: &PgPool) -> Result<Option<Uuid>, sqlx::Error> {
     let standing = read(&mut *pool.acquire().await?).await?;
     if standing.is_current {
         return Ok(standing.wanted);
